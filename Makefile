@@ -1,0 +1,31 @@
+# Everything here sets itself up on a machine with Python 3.11 or 3.12; nothing else is typed.
+PYTHON ?= python3
+VENV := .venv/bin
+VOLUME ?=
+SHELL := /bin/bash
+
+.PHONY: set-up demo test test-slow check benchmark screenshots train-brain
+
+set-up:
+	@$(PYTHON) Testing/set_up.py
+
+demo: set-up
+	@$(VENV)/python Testing/demo.py $(if $(VOLUME),--volume "$(VOLUME)")
+
+check: set-up
+	@$(VENV)/ruff format --check --quiet .
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/mypy SegmentationAI/SegmentationAILib
+
+test: check
+	@$(VENV)/python -m pytest -m "not slow and not gpu" $(PYTEST)
+
+test-slow: set-up
+	@$(VENV)/python -m pytest -m "slow and not gpu" $(PYTEST)
+
+benchmark: set-up
+	@$(PYTHON) Testing/set_up.py --benchmark
+	@.venv-benchmark/bin/python Testing/benchmarks/run_all.py $(TOPICS)
+
+screenshots: set-up
+	@$(VENV)/python Testing/make_screenshots.py

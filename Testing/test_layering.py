@@ -1,0 +1,112 @@
+"""Imports point one way: core, networks, refine and learn, worker; beside them scene, ui and web.
+
+Each package may import from the ones listed for it and from itself, never back.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).resolve().parents[1] / "SegmentationAI" / "SegmentationAILib"
+NUMPY_ONLY_CORE = {"errors", "progress", "volume", "labelmap", "terminology", "prompts", "journal"}
+ALLOWED = {
+    "core": {"resources"},
+    "networks": {"core", "resources"},
+    "refine": {"core", "networks", "resources"},
+    "learn": {"core", "networks", "refine", "resources"},
+    "worker": {"core", "networks", "refine", "learn", "resources"},
+    "scene": {"core", "worker", "resources"},
+    "ui": {"core", "worker", "scene", "resources"},
+    "web": {"core", "worker", "scene", "resources"},
+    "commands": {"core", "networks", "refine", "learn", "worker", "scene", "web", "resources"},
+    "resources": set(),
+    "__main__": {"core", "commands", "resources"},
+}
+HOST = ("scene", "ui", "web")
+WORKER_ONLY = {
+    "torch",
+    "monai",
+    "openvino",
+    "nncf",
+    "nibabel",
+    "cc3d",
+    "edt",
+    "isal",
+    "safetensors",
+}
+CORE_NEVER = {"slicer", "qt", "ctk", "vtk", "vtkmodules", "trame_slicer"}
+FILES = sorted(LIBRARY.rglob("*.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Absolute dotted names that ``path`` imports anywhere, also inside functions."""
+    package = ["SegmentationAILib", *path.relative_to(LIBRARY).parent.parts]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return names
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def rooms_imported(path: Path) -> set[str]:
+    own = (name.split(".") for name in imported_modules(path))
+    rooms = {parts[1] for parts in own if parts[0] == "SegmentationAILib" and len(parts) > 1}
+    return rooms & set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(LIBRARY)))
+def test_imports_never_point_back(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    assert room in ALLOWED, f"{room} is not a room of the architecture"
+    assert rooms_imported(path) <= ALLOWED[room] | {room}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room_of(p) in HOST], ids=lambda p: str(p.relative_to(LIBRARY))
+)
+def test_the_host_side_imports_no_tensors_and_only_the_numpy_core(path):
+    names = imported_modules(path)
+    assert not {n.split(".")[0] for n in names} & WORKER_ONLY
+    core = {n.split(".")[2] for n in names if n.startswith("SegmentationAILib.core.")}
+    assert core <= NUMPY_ONLY_CORE
+    worker = {n.split(".")[2] for n in names if n.startswith("SegmentationAILib.worker.")}
+    assert worker <= {"client"}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room_of(p) in ("core", "networks", "learn", "refine", "worker")],
+    ids=lambda p: str(p.relative_to(LIBRARY)),
+)  # fmt: skip
+def test_everything_below_the_scene_is_free_of_slicer_and_qt(path):
+    assert not {n.split(".")[0] for n in imported_modules(path)} & CORE_NEVER
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent.name == "core" and p.stem in NUMPY_ONLY_CORE],
+    ids=lambda p: p.stem,
+)  # fmt: skip
+def test_the_first_files_of_core_need_numpy_alone(path):
+    foreign = {n.split(".")[0] for n in imported_modules(path)} - {"SegmentationAILib", "numpy"}
+    import sys
+
+    assert foreign <= set(sys.stdlib_module_names)
+
+
+def test_the_rule_finds_an_import_that_points_back(tmp_path, monkeypatch):
+    """The twin of the tests above: a file that breaks the rule is seen."""
+    monkeypatch.setattr(f"{__name__}.LIBRARY", tmp_path)
+    bad = tmp_path / "core" / "bad.py"
+    bad.parent.mkdir()
+    bad.write_text("def f():\n    from ..scene import logic\n")
+    assert rooms_imported(bad) == {"scene"}
