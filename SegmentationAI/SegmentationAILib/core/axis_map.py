@@ -1,0 +1,109 @@
+"""Where source voxels lie on a network's grid, axis by axis.
+
+A network's grid is the source grid permuted, flipped, cropped, scaled and padded; none of these
+mixes axes, so one array of coordinates per axis says everything, and labels find their way back.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import GeometryError
+from .volume import Box
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class AxisMap:
+    """The separable map from source voxels to continuous coordinates on the network grid.
+
+    A source voxel whose coordinate lies more than half a network voxel outside ``[0, size - 1]``
+    along some axis is not covered: nothing is known about it, so it is background.
+
+    Attributes:
+        source_shape: ``(I, J, K)`` of the volume.
+        network_shape: ``(X, Y, Z)`` of the network's input, padding included.
+        source_axis: For each network axis the source axis it runs along.
+        coordinates: For each network axis ``a`` the coordinate along it of every voxel of source
+            axis ``source_axis[a]``, float64; rising, or falling where the axis is flipped. See
+            `AxisPlan.coordinates` for the formula.
+        source_box: Source voxels that are covered.
+    """
+
+    source_shape: Shape
+    network_shape: Shape
+    source_axis: tuple[int, int, int]
+    coordinates: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    source_box: Box
+
+
+@dataclass(frozen=True)
+class AxisPlan:
+    """What one network axis does with its source axis.
+
+    Attributes:
+        source_axis: The source axis.
+        flipped: Whether it runs the other way.
+        length: Voxels of the source axis.
+        start: First source voxel that is used.
+        stop: Source voxel after the last that is used.
+        scaled: Voxels after resampling ``[start, stop)``.
+        offset: Network coordinate of the first resampled voxel; negative when the network's matrix
+            is smaller than the volume.
+        size: Voxels of the network axis.
+    """
+
+    source_axis: int
+    flipped: bool
+    length: int
+    start: int
+    stop: int
+    scaled: int
+    offset: int
+    size: int
+
+    @property
+    def coordinates(self) -> NDArray[np.float64]:
+        """Return the network coordinate of each voxel ``n`` of the source axis.
+
+        With ``m = n - start``, or ``stop - 1 - n`` when flipped, and ``w = stop - start`` voxels
+        becoming ``s = scaled`` over the same extent, voxel ``m`` (whose center is ``m + 1/2`` voxels
+        from the edge) lies at ``(m + 1/2) * s / w - 1/2 + offset``. Voxels that are not used are
+        moved away by ``size`` more, so that none of them falls onto the padding of the network.
+        """
+        n = np.arange(self.length, dtype=np.float64)
+        along = self.stop - 1 - n if self.flipped else n - self.start
+        width = self.stop - self.start
+        place = (along + 0.5) * self.scaled / width - 0.5 + self.offset
+        away = np.where(along < 0, -self.size, np.where(along >= width, self.size, 0))
+        return np.asarray(place + away, np.float64)
+
+
+def axis_map(plans: tuple[AxisPlan, AxisPlan, AxisPlan]) -> AxisMap:
+    """Return the map of three axes.
+
+    Raises:
+        GeometryError: No source voxel is covered, or the source axes are not 0, 1 and 2.
+    """
+    order = tuple(plan.source_axis for plan in plans)
+    if sorted(order) != [0, 1, 2]:
+        raise GeometryError(f"Network axes run along source axes {order}; each is needed once.")
+    coordinates = tuple(plan.coordinates for plan in plans)
+    start, stop, shape = [0, 0, 0], [0, 0, 0], [0, 0, 0]
+    for plan, along in zip(plans, coordinates, strict=True):
+        covered = np.flatnonzero((along >= -0.5) & (along <= plan.size - 0.5))
+        if not covered.size:
+            raise GeometryError("The network's grid covers no voxel of the volume.")
+        axis = plan.source_axis
+        start[axis], stop[axis] = int(covered[0]), int(covered[-1]) + 1
+        shape[axis] = plan.length
+    box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    return AxisMap(
+        source_shape=(shape[0], shape[1], shape[2]),
+        network_shape=(plans[0].size, plans[1].size, plans[2].size),
+        source_axis=(order[0], order[1], order[2]),
+        coordinates=(coordinates[0], coordinates[1], coordinates[2]),
+        source_box=box,
+    )
