@@ -1,6 +1,5 @@
 """The layers of a Slicer segmentation as a `Labelmap`: placed, mapped to our values, and merged."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,7 +54,7 @@ def labelmap_of_segmentation(
     with_voxels = _with_voxels(segmentation, world_from_segmentation, grid, notes)
     layers: list[_Layer] = []
     labels: dict[str, Label] = {}
-    for image, identifiers in _images(with_voxels):
+    for image, identifiers in segments_by_image(with_voxels, BINARY_LABELMAP):
         placed = _placed(image, identifiers, world_from_segmentation, grid, resample)
         if placed.voxels_outside:
             notes.append(
@@ -69,6 +68,24 @@ def labelmap_of_segmentation(
     voxels = tuple(layer.voxels for layer in layers) or (np.zeros(grid.shape, np.uint8, order="F"),)
     in_order = [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())]
     return Labelmap(voxels, tuple(labels[i] for i in in_order), grid.affine, tuple(notes))
+
+
+def segments_by_image(
+    segmentation: slicer.vtkSegmentation, representation: str
+) -> list[tuple[slicer.vtkOrientedImageData | None, list[str]]]:
+    """Return each image once with the IDs of the segments that share it, in segment order.
+
+    Args:
+        segmentation: Not changed.
+        representation: Name of the representation that holds the images; segments without it come
+            with None.
+    """
+    images: dict[Any, list[str]] = {}
+    for index in range(segmentation.GetNumberOfSegments()):
+        identifier = segmentation.GetNthSegmentID(index)
+        image = segmentation.GetSegment(identifier).GetRepresentation(representation)
+        images.setdefault(image, []).append(identifier)
+    return list(images.items())
 
 
 def _with_voxels(
@@ -100,18 +117,6 @@ def _with_voxels(
         )
     notes.append("The segments were surfaces; their voxels were made by Slicer's conversion.")
     return copy
-
-
-def _images(
-    segmentation: slicer.vtkSegmentation,
-) -> Iterator[tuple[slicer.vtkOrientedImageData | None, list[str]]]:
-    """Yield each image once with the IDs of the segments that share it, in segment order."""
-    images: dict[Any, list[str]] = {}
-    for index in range(segmentation.GetNumberOfSegments()):
-        identifier = segmentation.GetNthSegmentID(index)
-        image = segmentation.GetSegment(identifier).GetRepresentation(BINARY_LABELMAP)
-        images.setdefault(image, []).append(identifier)
-    yield from images.items()
 
 
 def _placed(
