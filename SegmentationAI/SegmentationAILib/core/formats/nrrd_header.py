@@ -194,7 +194,7 @@ def dtype_to_store(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _lines(file: BinaryIO, name: str) -> list[str]:
     """Return the header's lines; a header alone (.nhdr) may end with its file."""
-    text = b""
+    text = bytearray()
     end = None
     while end is None:
         block = file.read(BLOCK)

@@ -51,10 +51,10 @@ def channel_axis(header: NrrdHeader) -> int | None:
         raise header.refusal(
             f"has {len(sizes)} sizes for {dimension} dimensions", "one per dimension was expected"
         )
-    if dimension == 3:
-        return None
     kinds = _kinds(header, dimension)
     others = [axis for axis, kind in enumerate(kinds) if kind not in _SPATIAL_KINDS]
+    if dimension == 3 and not others:
+        return None
     directions = _directions(header, dimension)
     if directions is not None:
         others = [axis for axis, direction in enumerate(directions) if direction is None]
