@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 from foreign_files import metaimage_bytes, some_voxels
 
 from SegmentationAILib.core.errors import FileFormatError, GeometryError
@@ -19,15 +19,15 @@ def read(tmp_path, content: bytes) -> Volume:
     return metaimage.read(tmp_path / "scan.mha")
 
 
-def affine_of(image: sitk.Image) -> np.ndarray:
+def affine_of(image: SimpleITK.Image) -> np.ndarray:
     lps = np.eye(4)
     lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     lps[:3, 3] = image.GetOrigin()
     return RAS_FROM_LPS @ lps
 
 
-def itk_image(volume: Volume) -> sitk.Image:
-    image = sitk.GetImageFromArray(volume.voxels.transpose(3, 2, 1, 0), isVector=True)
+def itk_image(volume: Volume) -> SimpleITK.Image:
+    image = SimpleITK.GetImageFromArray(volume.voxels.transpose(3, 2, 1, 0), isVector=True)
     lps = RAS_FROM_LPS @ volume.affine
     image.SetSpacing(volume.spacing)
     image.SetOrigin(lps[:3, 3])
@@ -39,8 +39,8 @@ def itk_image(volume: Volume) -> sitk.Image:
 def test_simpleitk_finds_what_was_written(tmp_path, a_sphere_volume, flips):
     grid = grid_around((12.0, -7.0, 20.0), flips=flips)
     metaimage.write(Volume(a_sphere_volume.voxels, grid.affine), tmp_path / "a.mha")
-    image = sitk.ReadImage(str(tmp_path / "a.mha"))
-    assert np.array_equal(sitk.GetArrayFromImage(image).T, a_sphere_volume.voxels[0])
+    image = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(image).T, a_sphere_volume.voxels[0])
     np.testing.assert_allclose(affine_of(image), grid.affine, atol=1e-12)
     back = metaimage.read(tmp_path / "a.mha")
     assert np.array_equal(back.voxels, a_sphere_volume.voxels)
@@ -52,7 +52,7 @@ def test_simpleitk_finds_what_was_written(tmp_path, a_sphere_volume, flips):
 def test_what_simpleitk_wrote_is_read(tmp_path, compressed, channels):
     voxels = some_voxels((channels, 6, 5, 4), "f4")
     volume = Volume(voxels, oblique_affine())
-    sitk.WriteImage(itk_image(volume), str(tmp_path / "a.mha"), compressed)
+    SimpleITK.WriteImage(itk_image(volume), str(tmp_path / "a.mha"), compressed)
     back = metaimage.read(tmp_path / "a.mha")
     assert np.array_equal(back.voxels, voxels)
     np.testing.assert_allclose(back.affine, volume.affine, atol=1e-9)
@@ -67,8 +67,8 @@ def test_every_dtype_and_two_channels_come_back(tmp_path, dtype):
     back = metaimage.read(tmp_path / "a.mha").voxels
     assert np.array_equal(back, voxels)
     assert back.dtype == {"?": np.uint8, "f2": np.float32}.get(dtype, np.dtype(dtype))
-    image = sitk.ReadImage(str(tmp_path / "a.mha"))
-    assert np.array_equal(sitk.GetArrayFromImage(image).transpose(3, 2, 1, 0), voxels)
+    image = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(image).transpose(3, 2, 1, 0), voxels)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -85,7 +85,7 @@ def test_rows_of_the_matrix_are_the_directions_of_the_axes(tmp_path):
     )
     expected = np.array([[0, 0, -4, -10], [-2, 0, 0, -20], [0, 3, 0, 30], [0, 0, 0, 1]])
     assert np.array_equal(read(tmp_path, content).affine, expected)
-    np.testing.assert_allclose(affine_of(sitk.ReadImage(str(tmp_path / "scan.mha"))), expected)
+    np.testing.assert_allclose(affine_of(SimpleITK.ReadImage(str(tmp_path / "scan.mha"))), expected)
 
 
 def test_time_becomes_channels_and_a_sheet_has_one_slice(tmp_path):

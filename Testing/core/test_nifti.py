@@ -3,7 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 from foreign_files import gzipped, nifti_bytes, some_voxels
 
 from SegmentationAILib.core.errors import FileFormatError, GeometryError
@@ -21,7 +21,7 @@ def read(tmp_path, content: bytes, name="scan.nii") -> Volume:
     return nifti.read(tmp_path / name)
 
 
-def affine_of(image: sitk.Image) -> np.ndarray:
+def affine_of(image: SimpleITK.Image) -> np.ndarray:
     lps = np.eye(4)
     lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     lps[:3, 3] = image.GetOrigin()
@@ -37,8 +37,8 @@ def test_two_other_readers_find_what_was_written(tmp_path, a_sphere_volume, name
     assert np.array_equal(np.asarray(image.dataobj), a_sphere_volume.voxels[0])
     for affine in (image.get_sform(), image.get_qform()):
         np.testing.assert_allclose(affine, grid.affine, atol=1e-5)
-    other = sitk.ReadImage(str(tmp_path / name))
-    assert np.array_equal(sitk.GetArrayFromImage(other).T, a_sphere_volume.voxels[0])
+    other = SimpleITK.ReadImage(str(tmp_path / name))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(other).T, a_sphere_volume.voxels[0])
     np.testing.assert_allclose(affine_of(other), grid.affine, atol=1e-5)
     back = nifti.read(tmp_path / name)
     assert back.voxels.dtype == np.int16
@@ -62,9 +62,9 @@ def test_every_dtype_comes_back_with_its_values(tmp_path, dtype):
 def test_channels_are_vector_components_to_other_readers(tmp_path):
     voxels = np.random.default_rng(5).normal(size=(2, 5, 4, 3)).astype(np.float32)
     nifti.write(Volume(voxels, oblique_affine()), tmp_path / "a.nii")
-    image = sitk.ReadImage(str(tmp_path / "a.nii"))
+    image = SimpleITK.ReadImage(str(tmp_path / "a.nii"))
     assert image.GetNumberOfComponentsPerPixel() == 2
-    assert np.array_equal(sitk.GetArrayFromImage(image).transpose(3, 2, 1, 0), voxels)
+    assert np.array_equal(SimpleITK.GetArrayFromImage(image).transpose(3, 2, 1, 0), voxels)
     assert np.array_equal(nifti.read(tmp_path / "a.nii").voxels, voxels)
 
 
@@ -117,7 +117,7 @@ def test_micrometers_and_meters_become_millimeters(tmp_path):
 
 def test_without_a_place_the_axes_lie_as_in_slicer(tmp_path):
     volume = read(tmp_path, nifti_bytes(sform_code=0, pixdim=(1, 0.5, 0.6, 0.7, 1, 1, 1, 1)))
-    expected = affine_of(sitk.ReadImage(str(tmp_path / "scan.nii")))
+    expected = affine_of(SimpleITK.ReadImage(str(tmp_path / "scan.nii")))
     np.testing.assert_allclose(volume.affine, expected, atol=1e-6)
     assert "does not say where" in volume.notes[0]
 
