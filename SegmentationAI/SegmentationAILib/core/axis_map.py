@@ -69,9 +69,9 @@ class AxisPlan:
         """Return the network coordinate of each voxel ``n`` of the source axis.
 
         With ``m = n - start``, or ``stop - 1 - n`` when flipped, and ``w = stop - start`` voxels
-        becoming ``s = scaled`` over the same extent, voxel ``m`` (whose center is ``m + 1/2`` voxels
-        from the edge) lies at ``(m + 1/2) * s / w - 1/2 + offset``. Voxels that are not used are
-        moved away by ``size`` more, so that none of them falls onto the padding of the network.
+        becoming ``s = scaled`` over the same extent, voxel ``m``, whose center is ``m + 1/2``
+        voxels from the edge, lies at ``(m + 1/2) * s / w - 1/2 + offset``. Voxels that
+        are not used are moved away by ``size`` more, so that none falls onto the padding.
         """
         n = np.arange(self.length, dtype=np.float64)
         along = self.stop - 1 - n if self.flipped else n - self.start
