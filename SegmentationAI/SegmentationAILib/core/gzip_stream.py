@@ -1,4 +1,4 @@
-"""Deflated bytes, read with a bound and verified, written fast (isal, 4x zlib at the same size).
+"""Deflated bytes, inflated with a bound and verified; writing is in `parallel_deflate`.
 
 No more is ever inflated than was asked for, so a bomb costs what its header may claim and no more.
 All members of a gzip file are read, and each one's checksum and length is verified: a file that
@@ -8,7 +8,6 @@ Formats: RFC 1950 (zlib), RFC 1951 (deflate), RFC 1952 (gzip).
 
 import os
 import zlib
-from collections.abc import Iterable
 from typing import Any, BinaryIO, Literal
 
 from .admission import LARGEST_INFLATION
@@ -26,10 +25,7 @@ except ImportError:  # slower, the same content; `speed_note` says so
 Container = Literal["gzip", "zlib"]
 GZIP_MAGIC = b"\x1f\x8b"
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
-# Measured on 21 MB of CT: isal level 2 0.078 s at 0.456, level 1 0.074 s at 0.465, zlib 6 1.5 s.
-_ISAL_LEVEL = 2
-_ZLIB_LEVEL = 1
-# Measured likewise: 64 KiB in and 1 MiB out is as fast as inflating into the array in one call.
+# Measured on 21 MB of CT: 64 KiB in and 1 MiB out is as fast as inflating into the array in one call.
 _COMPRESSED_BLOCK = 1 << 16
 _INFLATED_BLOCK = 1 << 20
 # bgzip ends with one empty member; a file of nothing but empty members is made to waste time.
@@ -161,24 +157,3 @@ class InflatedSource:
 
     def _new_engine(self) -> Any:
         return _engines.decompressobj(wbits=_WINDOW_BITS[self._container])
-
-
-def deflate_into(
-    file: BinaryIO, blocks: Iterable[Array | bytes], container: Container = "gzip"
-) -> int:
-    """Write blocks of bytes compressed, and return how many bytes were written.
-
-    The same content gives the same bytes: no time and no name is stored.
-
-    Args:
-        file: Opened for writing.
-        blocks: Contiguous arrays or bytes, in order; blocks of about 1 MiB are fastest.
-        container: What to wrap the deflated bytes in.
-    """
-    level = _ZLIB_LEVEL if _engines is zlib else _ISAL_LEVEL
-    engine = _engines.compressobj(level=level, wbits=_WINDOW_BITS[container])
-    written = 0
-    for block in blocks:
-        content = block if isinstance(block, bytes) else byte_view(block)
-        written += file.write(engine.compress(content))
-    return written + file.write(engine.flush())

@@ -4,14 +4,14 @@ Networks, distances and most viewers take voxels for boxes. A grid that shears i
 at the door; the labelmap lies on the new grid, and the notes say so.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .admission import is_sheared
 from .resample import resample_to_grid
-from .volume import Grid, Volume
+from .volume import Array, Grid, Volume
 
 
 def straightened(volume: Volume, order: Literal[0, 1] = 1) -> Volume:
@@ -27,14 +27,14 @@ def straightened(volume: Volume, order: Literal[0, 1] = 1) -> Volume:
     if not is_sheared(volume.affine):
         return volume
     grid = orthogonal_grid(volume.grid)
-    fill = float(np.nanmin(volume.voxels)) if order else 0.0
-    straight = resample_to_grid(volume, grid, order=order, fill=fill)
+    straight = resample_to_grid(volume, grid, order=order, fill=None if order else 0.0)
+    voxels = _as_stored(straight.voxels, volume.voxels.dtype)
     angle = _largest_shear_degrees(volume.grid)
     note = (
         f"The axes of the scan were {angle:.2g} degrees away from right angles (sheared, as by a "
         f"tilted gantry); it was resampled from {volume.grid.shape} to {grid.shape} voxels."
     )
-    return Volume(straight.voxels, grid.affine, (*volume.notes, note))
+    return Volume(voxels, grid.affine, (*volume.notes, note))
 
 
 def orthogonal_grid(sheared: Grid) -> Grid:
@@ -57,6 +57,13 @@ def orthogonal_grid(sheared: Grid) -> Grid:
     affine[:3, 3] = axes @ (low * spacing)
     i, j, k = (int(n) for n in shape)
     return Grid((i, j, k), affine)
+
+
+def _as_stored(voxels: Array, dtype: np.dtype[Any]) -> Array:
+    """Return interpolated values in the stored dtype: a CT stays one of integers."""
+    if dtype.kind not in "iu" or voxels.dtype == dtype:
+        return voxels
+    return np.rint(voxels).astype(dtype)
 
 
 def _largest_shear_degrees(grid: Grid) -> float:

@@ -21,7 +21,8 @@ from ..admission import (
 )
 from ..byte_source import ByteSource, PlainSource, cut_off
 from ..errors import FileFormatError
-from ..gzip_stream import InflatedSource, deflate_into
+from ..gzip_stream import InflatedSource
+from ..parallel_deflate import deflate_in_parallel
 from ..volume import Array, Volume
 from ..voxel_order import file_blocks, from_file_order
 from .metaimage_header import DTYPES, read_header
@@ -83,7 +84,7 @@ def write(volume: Volume, path: Path) -> None:
     with path.open("wb") as file:
         file.write(before + b"0" * _SIZE_DIGITS + after)
         blocks = file_blocks(volume.voxels, dtype.newbyteorder("<"), interleaved=True)
-        written = deflate_into(file, blocks, "zlib")
+        written = deflate_in_parallel(file, blocks, "zlib")
         file.seek(len(before))
         file.write(f"{written:0{_SIZE_DIGITS}d}".encode("ascii"))
 

@@ -21,7 +21,8 @@ from ..admission import (
 )
 from ..byte_source import ByteSource, PlainSource
 from ..errors import FileFormatError
-from ..gzip_stream import GZIP_MAGIC, InflatedSource, deflate_into
+from ..gzip_stream import GZIP_MAGIC, InflatedSource
+from ..parallel_deflate import deflate_in_parallel
 from ..volume import Affine, Array, Volume
 from ..voxel_order import file_blocks, from_file_order
 
@@ -100,7 +101,7 @@ def write(volume: Volume, path: Path) -> None:
             for block in blocks:
                 file.write(block.tobytes())
         else:
-            deflate_into(file, chain([header], blocks))
+            deflate_in_parallel(file, chain([header], blocks))
 
 
 def _no_mgh(name: str) -> FileFormatError:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..admission import check_available, check_sizes, is_sheared, open_regular, shown_name
 from ..byte_source import ByteSource, PlainSource, byte_view
 from ..errors import FileFormatError
-from ..gzip_stream import GZIP_MAGIC, InflatedSource, deflate_into
+from ..gzip_stream import GZIP_MAGIC, InflatedSource
+from ..parallel_deflate import deflate_in_parallel
 from ..volume import Affine, Array, Volume
 from ..voxel_order import file_blocks, from_file_order
 from .nifti_header import (
@@ -77,7 +78,7 @@ def write(volume: Volume, path: Path) -> None:
     with path.open("wb") as file:
         blocks = file_blocks(volume.voxels, dtype)
         if path.name.lower().endswith(".gz"):
-            deflate_into(file, chain([header], blocks))
+            deflate_in_parallel(file, chain([header], blocks))
         else:
             file.write(header)
             for block in blocks:
