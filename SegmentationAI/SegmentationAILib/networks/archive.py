@@ -5,6 +5,7 @@ The advisories behind this (GHSA-x6ww-pf9m-m73m, GHSA-9rg3-9pvr-6p27) were the s
 twice in two places, hence one function for the whole program.
 """
 
+import errno
 import stat
 import struct
 import unicodedata
@@ -93,6 +94,11 @@ def opened_archive(archive: Path) -> Iterator[zipfile.ZipFile]:
         _check_directory_size(archive)
         with zipfile.ZipFile(archive) as source:
             yield source
+    except OSError as error:
+        # A directory that points before the file's beginning shows as an invalid seek.
+        if error.errno != errno.EINVAL:
+            raise
+        raise WeightsError(f"The archive {archive.name} is damaged: {error}.") from error
     except _DAMAGED as error:
         raise WeightsError(f"The archive {archive.name} is damaged: {error}.") from error
 

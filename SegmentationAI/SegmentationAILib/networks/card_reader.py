@@ -10,6 +10,7 @@ import jsonschema
 
 from ..core.errors import WeightsError
 from ..core.labelmap import Label
+from ..core.shown_text import shown_names, shown_text
 from ..core.terminology import Code, Terminology
 from ..resources import resource
 from .card import (
@@ -21,7 +22,6 @@ from .card import (
     Parameter,
     PrecisionGate,
 )
-from .shown_names import shown_name, shown_names
 from .strict_json import json_from_bytes
 
 MAX_CARD_BYTES = 1 << 20
@@ -45,7 +45,7 @@ def card_from_bytes(data: bytes, source: str) -> NetworkCard:
 def card_from_json(card: Any, source: str) -> NetworkCard:
     """Return the card that a JSON object describes.
 
-    Names and sentences come back safe to show (see `shown_names`); label names are unique.
+    Names and sentences come back safe to show (see `core.shown_text`); label names are unique.
 
     Raises:
         WeightsError: The object is not what the schema says, or contradicts itself.
@@ -53,8 +53,8 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
     check_schema(card, "card", source)
     found = NetworkCard(
         id=card["id"],
-        title=shown_name(card["title"]),
-        task=shown_name(card["task"], MAX_TEXT),
+        title=shown_text(card["title"]),
+        task=shown_text(card["task"], MAX_TEXT),
         modality=card["modality"],
         labels=_labels(card["labels"]),
         spacing_mm=_triple(card["spacing_mm"]),
@@ -63,19 +63,19 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         divisible_by=card.get("divisible_by", 1),
         intensity=_intensity(card["intensity"]),
         channels=tuple(
-            Channel(channel["role"], shown_name(channel.get("title", channel["role"])))
+            Channel(channel["role"], shown_text(channel.get("title", channel["role"])))
             for channel in card["channels"]
         ),
         patch_size=_triple(card["patch_size"]),
         overlap=float(card["overlap"]),
         output=card["output"],
         license=License(
-            shown_name(card["license"]["id"]),
-            shown_name(card["license"]["text"], MAX_TEXT),
+            shown_text(card["license"]["id"]),
+            shown_text(card["license"]["text"], MAX_TEXT),
             card["license"]["use"],
         ),
-        source=shown_name(card["source"], MAX_TEXT),
-        paper=shown_name(card["paper"], MAX_TEXT) if card["paper"] else "",
+        source=shown_text(card["source"], MAX_TEXT),
+        paper=shown_text(card["paper"], MAX_TEXT) if card["paper"] else "",
         sha256=card["sha256"],
         size_bytes=card.get("size_bytes", 0),
         address=card.get("address", ""),
@@ -83,8 +83,8 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         converted_from=card.get("converted_from", ""),
         architecture=_architecture(card["architecture"]),
         gates=tuple(PrecisionGate(**gate) for gate in card["gates"]),
-        limits=tuple(shown_name(sentence, MAX_TEXT) for sentence in card["limits"]),
-        notes=tuple(shown_name(sentence, MAX_TEXT) for sentence in card["notes"]),
+        limits=tuple(shown_text(sentence, MAX_TEXT) for sentence in card["limits"]),
+        notes=tuple(shown_text(sentence, MAX_TEXT) for sentence in card["notes"]),
     )
     _check_consistency(found, source)
     return found
@@ -99,8 +99,8 @@ def check_schema(value: Any, definition: str, source: str) -> None:
     worst = jsonschema.exceptions.best_match(_validator(definition).iter_errors(value))
     if worst is not None:
         place = "/".join(str(step) for step in worst.absolute_path) or "the whole"
-        reason = shown_name(worst.message, 200)
-        raise WeightsError(f"{source} does not describe a network: {shown_name(place)}: {reason}.")
+        reason = shown_text(worst.message, 200)
+        raise WeightsError(f"{source} does not describe a network: {shown_text(place)}: {reason}.")
 
 
 @functools.cache
@@ -148,7 +148,7 @@ def _terminology(codes: dict[str, Any] | None) -> Terminology | None:
     if codes is None:
         return None
     parts: dict[str, Any] = {
-        part: Code(**{key: shown_name(text) for key, text in code.items()})
+        part: Code(**{key: shown_text(text) for key, text in code.items()})
         for part, code in codes.items()
     }
     return Terminology(**parts)

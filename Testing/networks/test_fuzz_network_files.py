@@ -1,0 +1,141 @@
+"""Mutated safetensors and zips: refused with our own error or read as the reference reads them."""
+
+import random
+import shutil
+import time
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+from network_files import header_of, safetensors_bytes, tiny_weights, whole_safetensors, zip_of
+
+from SegmentationAILib.core.errors import WeightsError
+from SegmentationAILib.networks.archive import extract
+from SegmentationAILib.networks.checkpoint import check_pickle
+from SegmentationAILib.networks.weights import weights_from_bytes
+
+SEED = 20250101
+SECONDS_PER_INPUT = 1.0
+WEIGHTS = tiny_weights()
+PAYLOAD = b"".join(array.tobytes() for array in WEIGHTS.values())
+
+
+def flipped(data, rng, region=None):
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 8)):
+        place = rng.randrange(region or len(changed))
+        kind = rng.randrange(4)
+        if kind == 0:
+            changed[place] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            changed[place : place + 4] = rng.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"])
+        elif kind == 2:
+            del changed[place : place + rng.randint(1, 64)]
+        else:
+            changed[place:place] = changed[place : place + rng.randint(1, 64)]
+        if not changed:
+            return bytearray(b"x")
+    return changed
+
+
+def bent_header(rng):
+    header = header_of(WEIGHTS)
+    row = header[rng.choice(list(header))]
+    value = rng.choice(
+        [0, -1, 1, 2**31, 2**63, 2**70, 1.5, "4", None, [], [1, 2], True, len(PAYLOAD)]
+    )
+    field = rng.choice(["dtype", "shape", "data_offsets"])
+    if field == "dtype" or rng.random() < 0.2:
+        row[field] = rng.choice(["F32", "F16", "I64", "BOOL", value])
+    else:
+        row[field][rng.randrange(len(row[field]))] = value
+    return bytearray(safetensors_bytes(header, PAYLOAD))
+
+
+def mutated_safetensors(rng):
+    whole = whole_safetensors(WEIGHTS)
+    kind = rng.randrange(3)
+    if kind == 0:
+        return bent_header(rng)
+    return flipped(whole, rng, region=len(whole) - len(PAYLOAD) if kind == 1 else None)
+
+
+def reads_as_the_library_does(data):
+    start = time.monotonic()
+    try:
+        ours = weights_from_bytes(bytearray(data), "fuzz")
+    except WeightsError:
+        return False
+    finally:
+        assert time.monotonic() - start < SECONDS_PER_INPUT
+    theirs = safetensors.numpy.load(bytes(data))
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        np.testing.assert_array_equal(ours[name], array)
+    return True
+
+
+def fuzz_safetensors(count):
+    rng = random.Random(SEED)
+    accepted = sum(reads_as_the_library_does(mutated_safetensors(rng)) for _ in range(count))
+    # Flips inside the numbers of a tensor are harmless: some inputs must be accepted.
+    assert 0 < accepted < count
+
+
+def test_a_thousand_mutated_safetensors_crash_nothing():
+    assert reads_as_the_library_does(whole_safetensors(WEIGHTS))
+    fuzz_safetensors(1000)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_safetensors_crash_nothing():
+    fuzz_safetensors(100_000)
+
+
+def fuzz_archives(tmp_path, count):
+    rng = random.Random(SEED)
+    files = {"net/card.json": b"{}" * 50, "net/weights.safetensors": bytes(range(200))}
+    whole = zip_of(tmp_path / "a.zip", files.items()).read_bytes()
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    accepted = 0
+    target = parent / "target"
+    for _ in range(count):
+        (tmp_path / "a.zip").write_bytes(flipped(whole, rng))
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        start = time.monotonic()
+        try:
+            written = extract(tmp_path / "a.zip", target)
+        except WeightsError:
+            continue
+        finally:
+            assert time.monotonic() - start < SECONDS_PER_INPUT
+            assert list(parent.iterdir()) == [target]
+        accepted += 1
+        assert all(path.read_bytes() in files.values() for path in written)
+    assert 0 < accepted < count
+
+
+def test_a_thousand_mutated_archives_write_nothing_outside(tmp_path):
+    fuzz_archives(tmp_path, 1000)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_archives_write_nothing_outside(tmp_path):
+    fuzz_archives(tmp_path, 100_000)
+
+
+def test_a_thousand_mutated_pickles_crash_nothing():
+    import collections
+    import pickle
+
+    rng = random.Random(SEED)
+    whole = pickle.dumps(collections.OrderedDict(a=[1, 2.5, "x"] * 20), 2)
+    check_pickle(whole, "whole")
+    for _ in range(1000):
+        try:
+            check_pickle(bytes(flipped(whole, rng)), "fuzz")
+        except WeightsError:
+            continue
