@@ -48,6 +48,14 @@ def shown_name(path: Path) -> str:
     return name
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is there; a name that the system cannot look up is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Return a regular file opened for reading, unbuffered; the caller closes it (``with``).
 
@@ -63,7 +71,7 @@ def open_regular(path: Path) -> BinaryIO:
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         why = _WHY_NOT_OPENED.get(number or 0, "cannot be opened; check the path")
-        if path.is_dir():  # Windows refuses to open a folder, and says so as a missing permission
+        if is_folder(path):  # Windows refuses to open a folder, and says so as a missing permission
             why = "is a folder, and a file was expected; name the file inside"
         raise FileFormatError(f"{shown_name(path)} {why}.") from error
     found = os.fstat(descriptor)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from .admission import is_sheared, non_finite_note, shown_name
-from .atomic import whole_file, whole_files
+from .admission import is_folder, is_sheared, non_finite_note, shown_name
+from .atomic import check_writable, whole_file, whole_files
 from .content_kind import content_kind
 from .errors import FileFormatError
 from .formats import label_sidecar, metaimage, mgz, nifti, nrrd, seg_nrrd
@@ -65,7 +65,7 @@ def read_volume(path: str | Path) -> Volume:
         MemoryBudgetError: The volume does not fit the memory.
     """
     path = reachable(Path(path))
-    if path.is_dir() and _format_of(path) is None:
+    if is_folder(path) and _format_of(path) is None:
         from .formats import dicom  # most runs need no DICOM, and its library takes a while
 
         volume = _read(dicom.read, path)
@@ -157,6 +157,27 @@ def write_labelmap(labelmap: Labelmap, path: str | Path) -> None:
         text = label_sidecar.sidecar_text(with_missing_rows(one.labels, one.layers))
         table_file.write_text(text, encoding="utf-8")
         chosen.write(volume, voxel_file)
+
+
+def check_target(path: str | Path, content: Literal["volume", "segmentation"]) -> None:
+    """Raise unless ``path`` can be written with such content; long work asks before it begins.
+
+    Raises:
+        FileFormatError: The ending is not one of those in which it is written.
+        SegmentationAIError: The folder is missing, read-only or full, or the target is no file.
+    """
+    path = reachable(Path(path))
+    _format_for_writing(path, VOLUME_ENDINGS if content == "volume" else SEGMENTATION_ENDINGS)
+    check_writable(path)
+
+
+def is_segmentation(path: str | Path) -> bool:
+    """Return whether a file says that it holds segments: by its ending, or a table beside it."""
+    path = Path(path)
+    chosen = _format_of(path)
+    if chosen is None or chosen.ending == SEGMENTATION_ENDING:
+        return chosen is not None
+    return label_sidecar.sidecar_path(path, chosen.ending).exists()
 
 
 def _read(read: Callable[[Path], Content], path: Path) -> Content:

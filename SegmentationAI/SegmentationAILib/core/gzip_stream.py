@@ -25,7 +25,7 @@ except ImportError:  # slower, the same content; `speed_note` says so
 Container = Literal["gzip", "zlib"]
 GZIP_MAGIC = b"\x1f\x8b"
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
-# Measured on 21 MB of CT: 64 KiB in and 1 MiB out is as fast as inflating into the array in one call.
+# Measured on 21 MB of CT: 64 KiB in and 1 MiB out is as fast as inflating all in one call.
 _COMPRESSED_BLOCK = 1 << 16
 _INFLATED_BLOCK = 1 << 20
 # bgzip ends with one empty member; a file of nothing but empty members is made to waste time.
