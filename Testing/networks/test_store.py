@@ -160,6 +160,15 @@ def test_networks_of_the_catalogue_install_from_their_own_files(a_home, the_weig
     assert states(store)[folder] == "installed"
 
 
+def test_a_shipped_network_that_is_missing_says_so_and_hides_no_other(a_home):
+    lost = card_from_json(tiny_card(id="lost", file="weights/no-such-file.safetensors"), "lost")
+    other = card_from_json(tiny_card(id="other"), "other")
+    store = NetworkStore(cards=Catalog((lost, other)))
+    assert states(store) == {"lost": "available", "other": "available"}
+    with pytest.raises(WeightsError, match="missing from this installation"):
+        store.find("lost").read_weights()
+
+
 def test_an_address_outside_the_catalogue_needs_a_hash(a_store, tmp_path):
     network_folder(tmp_path / "net")
     archive = shutil.make_archive(str(tmp_path / "served"), "zip", tmp_path / "net")

@@ -22,8 +22,8 @@ from typing import Any
 
 from ..networks.card import NetworkCard
 from ..networks.card_reader import card_to_json
+from ..networks.expected_shapes import check_architecture
 from ..networks.install import InstallRequest, install
-from ..networks.known_architectures import check_architecture
 from ..networks.store import NetworkStore, StoredNetwork
 from .progress_line import progress_line
 

@@ -51,6 +51,8 @@ class StoredNetwork:
         return read_weights(self.weights, self.card.sha256)
 
     def _how(self) -> str:
+        if self.card.file:
+            return "Its file is missing from this installation; install the program again."
         if self.card.address:
             return f"Run: segmentationai networks install {self.card.id}"
         return "Its address is not known; install it from a folder with its files."
@@ -162,7 +164,10 @@ class NetworkStore:
 def _from_catalog(card: NetworkCard) -> StoredNetwork:
     if not card.file:
         return StoredNetwork(card, "available", None)
-    return StoredNetwork(card, "shipped", resource(card.file))
+    try:
+        return StoredNetwork(card, "shipped", resource(card.file))
+    except FileNotFoundError:  # a damaged installation still lists, and says so when it is asked
+        return StoredNetwork(card, "available", None)
 
 
 def _read_installed(folder: Path) -> StoredNetwork:

@@ -6,7 +6,7 @@ from network_files import SHAPES, tiny_card, tiny_weights
 from SegmentationAILib.core.errors import WeightsError
 from SegmentationAILib.networks.card_reader import card_from_json
 from SegmentationAILib.networks.catalog import catalog
-from SegmentationAILib.networks.known_architectures import (
+from SegmentationAILib.networks.expected_shapes import (
     ARCHITECTURES,
     built_network,
     check_architecture,
