@@ -123,8 +123,8 @@ def test_a_crop_of_each_segmentation_survives_every_pair_of_formats(
 ):
     whole = named_labelmap(the_data, path, names)
     middle = np.argwhere(whole.layers[0]).mean(axis=0).astype(int)
-    start = np.maximum(middle - (19, 16, 8), 0)
-    stop = np.minimum(middle + (20, 17, 8), whole.grid.shape)
+    start = np.maximum(middle - np.array([19, 16, 8]), 0)
+    stop = np.minimum(middle + np.array([20, 17, 8]), whole.grid.shape)
     box = Box(tuple(start.tolist()), tuple(stop.tolist()))
     layer = whole.layers[0][box.slices]
     kept = tuple(row for row in whole.labels if row.value in present_values(layer))

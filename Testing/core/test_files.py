@@ -12,6 +12,8 @@ from SegmentationAILib.core.errors import FileFormatError, SegmentationAIError
 from SegmentationAILib.core.files import (
     SEGMENTATION_ENDINGS,
     VOLUME_ENDINGS,
+    check_target,
+    is_segmentation,
     read_labelmap,
     read_volume,
     write_labelmap,
@@ -359,6 +361,28 @@ def test_case_56_a_full_disk_at_any_write_leaves_every_previous_file(
         write(content, tmp_path / f"x{ending}")
     monkeypatch.undo()
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["volume", "segmentation"])
+def test_a_target_is_judged_before_the_work_and_not_touched(tmp_path, content):
+    (tmp_path / "old.nrrd").write_bytes(b"previous")
+    check_target(tmp_path / "old.nrrd", content)
+    check_target(tmp_path / "new.nrrd", content)
+    (tmp_path / "folder.nii").mkdir()
+    for name in ("x.jpg", "nowhere/x.nii", "folder.nii"):
+        with pytest.raises(SegmentationAIError):
+            check_target(tmp_path / name, content)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.nii", "old.nrrd"]
+    assert (tmp_path / "old.nrrd").read_bytes() == b"previous"
+
+
+def test_a_segmentation_is_told_by_its_ending_or_its_table(tmp_path, a_labelmap, a_volume):
+    write_volume(a_volume, tmp_path / "ct.nii.gz")
+    write_labelmap(a_labelmap, tmp_path / "liver.nii.gz")
+    assert not is_segmentation(tmp_path / "ct.nii.gz")
+    assert is_segmentation(tmp_path / "liver.nii.gz")
+    assert is_segmentation(tmp_path / "any.seg.nrrd")
+    assert not is_segmentation(tmp_path)
 
 
 def test_a_dicom_series_folder_is_read_as_a_volume(the_data):

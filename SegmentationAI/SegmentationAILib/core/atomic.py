@@ -82,6 +82,16 @@ def whole_files(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
             _flush_folder(folder)
 
 
+def check_writable(path: Path) -> None:
+    """Raise unless ``path`` can be written now; long work asks before it begins.
+
+    Raises:
+        SegmentationAIError: It cannot; the sentence names the cause.
+    """
+    with _sentences_for(path):
+        _new_temporary(_target(path)).unlink()
+
+
 @contextmanager
 def _sentences_for(path: Path) -> Iterator[None]:
     """Turn the system's refusals to write into sentences; let everything else pass."""
