@@ -47,8 +47,10 @@ class AxisPlan:
         source_axis: The source axis.
         flipped: Whether it runs the other way.
         length: Voxels of the source axis.
-        start: First source voxel that is used.
-        stop: Source voxel after the last that is used.
+        start: First source voxel that the network sees.
+        stop: Source voxel after the last that it sees.
+        covered: First source voxel that gets a label, and the one after the last; within
+            ``[start, stop)``, narrower where the network sees surroundings as well.
         scaled: Voxels after resampling ``[start, stop)``.
         offset: Network coordinate of the first resampled voxel; negative when the network's matrix
             is smaller than the volume.
@@ -60,6 +62,7 @@ class AxisPlan:
     length: int
     start: int
     stop: int
+    covered: tuple[int, int]
     scaled: int
     offset: int
     size: int
@@ -70,15 +73,16 @@ class AxisPlan:
 
         With ``m = n - start``, or ``stop - 1 - n`` when flipped, and ``w = stop - start`` voxels
         becoming ``s = scaled`` over the same extent, voxel ``m``, whose center is ``m + 1/2``
-        voxels from the edge, lies at ``(m + 1/2) * s / w - 1/2 + offset``. Voxels that
-        are not used are moved away by ``size`` more, so that none falls onto the padding.
+        voxels from the edge, lies at ``(m + 1/2) * s / w - 1/2 + offset``. Voxels that get no
+        label are moved far away on their side, so that none falls onto the network's grid.
         """
         n = np.arange(self.length, dtype=np.float64)
         along = self.stop - 1 - n if self.flipped else n - self.start
         width = self.stop - self.start
         place = (along + 0.5) * self.scaled / width - 0.5 + self.offset
-        away = np.where(along < 0, -self.size, np.where(along >= width, self.size, 0))
-        return np.asarray(place + away, np.float64)
+        side = np.where(n < self.covered[0], -1, np.where(n >= self.covered[1], 1, 0))
+        away = 2 * self.size + abs(self.offset)
+        return np.asarray(place + away * (-side if self.flipped else side), np.float64)
 
 
 def axis_map(plans: tuple[AxisPlan, AxisPlan, AxisPlan]) -> AxisMap:

@@ -1,0 +1,40 @@
+"""The nearest permutation and flips of a volume's axes to a wanted orientation."""
+
+import nibabel.orientations as directions
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import GeometryError
+
+
+def oriented_axes(
+    affine: NDArray[np.float64], code: str | None
+) -> tuple[tuple[int, bool], tuple[int, bool], tuple[int, bool]]:
+    """Return for each wanted axis the source axis it runs along, and whether it is flipped.
+
+    Nothing is rotated: an oblique volume keeps its own axes, in the order and the directions that
+    come closest to the code.
+
+    Args:
+        affine: Voxel centers (i, j, k) to RAS mm.
+        code: The directions in which the indices rise, such as ``LIA`` (left, inferior, anterior);
+            None keeps the axes as they are.
+
+    Raises:
+        GeometryError: The code does not name each of the three directions once.
+    """
+    if code is None:
+        return (0, False), (1, False), (2, False)
+    try:
+        wanted = directions.axcodes2ornt(tuple(code))
+        found = directions.io_orientation(affine)
+        # Row s: the wanted axis that source axis s becomes, and its sign.
+        become = directions.ornt_transform(found, wanted)
+    except ValueError as error:
+        raise GeometryError(
+            f"The orientation {code!r} is not a code of three letters such as LIA."
+        ) from error
+    sources = {int(axis): (source, sign < 0) for source, (axis, sign) in enumerate(become)}
+    if sorted(sources) != [0, 1, 2]:
+        raise GeometryError(f"The orientation {code!r} does not name each direction once.")
+    return sources[0], sources[1], sources[2]
