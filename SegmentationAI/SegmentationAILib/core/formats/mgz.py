@@ -38,6 +38,10 @@ _INTEGERS_BY_SIZE = (np.dtype(np.uint8), np.dtype(np.int16), np.dtype(np.int32))
 LARGEST_TAGS = 1 << 24
 # What FreeSurfer assumes where the header does not place the voxels: coronal slices of 1 mm.
 _UNPLACED = (1.0, 1.0, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+_UNPLACED_NOTE = (
+    "The header does not say where the scan lies; coronal slices of 1 mm around the origin were "
+    "taken, as FreeSurfer does."
+)
 
 
 def read(path: Path) -> Volume:
@@ -59,9 +63,14 @@ def read(path: Path) -> Volume:
         version, i, j, k, frames, code, _, is_placed = fields[:8]
         if version != _VERSION:
             raise _no_mgh(name)
+        if is_placed not in (0, 1):
+            raise FileFormatError(
+                f"{name} says {is_placed} where it has to say 0 or 1 (goodRASFlag): the header is "
+                "damaged; export it again."
+            )
         sizes = (i, j, k)
         dtype = _dtype(code, name)
-        affine = _affine(fields[8:] if is_placed > 0 else _UNPLACED, sizes, name)
+        affine = _affine(fields[8:] if is_placed else _UNPLACED, sizes, name)
         check_sizes((*sizes, frames), 0, name)
         count = math.prod(sizes) * frames
         check_available(count * dtype.itemsize, source.most_bytes, name)
@@ -69,14 +78,7 @@ def read(path: Path) -> Volume:
         flat: Array = np.empty(count, dtype)
         source.fill(flat)
         source.finish(LARGEST_TAGS)
-    notes = (
-        ()
-        if is_placed > 0
-        else (
-            "The header does not say where the scan lies; coronal slices of 1 mm around the origin "
-            "were taken, as FreeSurfer does.",
-        )
-    )
+    notes = () if is_placed else (_UNPLACED_NOTE,)
     return Volume(from_file_order(flat, sizes, frames), affine, notes)
 
 

@@ -36,6 +36,9 @@ _SCANNER_COORDINATES = 1
 _MILLIMETERS = 2
 _VECTOR_INTENT = 1007
 _LARGEST_SIZE_1 = 32767
+# Within these, float32 neither overflows nor loses more than the stored values' own rounding.
+_SINGLE_SLOPES = (1e-6, 1e6)
+_SINGLE_INTER = 1e6
 
 
 def read(path: Path) -> Volume:
@@ -114,7 +117,8 @@ def _scaled(voxels: Array, header: NiftiHeader) -> tuple[Array, tuple[str, ...]]
     if (slope, inter) == (1.0, 0.0):
         return voxels, notes
     is_short = voxels.dtype.itemsize <= 2 or voxels.dtype == np.float32
-    dtype = np.float32 if is_short else np.float64
+    is_usual = _SINGLE_SLOPES[0] <= abs(slope) <= _SINGLE_SLOPES[1] and abs(inter) <= _SINGLE_INTER
+    dtype = np.float32 if is_short and is_usual else np.float64
     scaled: NDArray[Any] = voxels.astype(dtype, order="K")
     scaled *= dtype(slope)
     scaled += dtype(inter)

@@ -17,6 +17,7 @@ from .nifti_header import NiftiHeader
 _MILLIMETERS_PER_UNIT = {1: (1000.0, "meters"), 3: (0.001, "micrometers")}
 # Scanners store the quaternion in single precision: its squares may sum to a little over 1.
 QUATERNION_EXCESS = 1e-4
+KNOWN_CODES = range(6)
 # sform and qform of one exporter agree to rounding; half a tenth of a voxel is a disagreement.
 DISAGREEMENT_VOXELS = 0.05
 
@@ -32,6 +33,12 @@ def affine_and_notes(
     axes = min(header.dim[0], 3)
     check_spacing(_scaled(header.pixdim[1 : axes + 1], header), name)
     notes: list[str] = []
+    code = header.sform_code or header.qform_code
+    if code not in KNOWN_CODES:
+        raise GeometryError(
+            f"{name} says by code {code} what its positions mean; a code from 0 to 5 was expected: "
+            "the header is damaged, export it again."
+        )
     if header.sform_code > 0:
         affine = np.vstack([np.reshape(header.srow, (3, 4)), [0, 0, 0, 1]])
     elif header.qform_code > 0:
