@@ -7,6 +7,7 @@ from the ``slicer-core`` wheel. Inside the application nothing of this is needed
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import slicer
 import vtk
@@ -57,7 +58,7 @@ def headless_slicer(share_folder: Path | None = None) -> HeadlessSlicer:
     scene = slicer.vtkMRMLScene()
     application_logic = _application_logic(scene)
 
-    def registered(logic, name: str, folder: str = ""):
+    def registered(logic: Any, name: str, folder: str = "") -> Any:
         if share is not None and hasattr(logic, "SetModuleShareDirectory"):
             logic.SetModuleShareDirectory(str(share / folder))
         # The application logic has to be known before the scene arrives: logics ask it for others.

@@ -37,7 +37,7 @@ def storable_voxels(layer: Array, values: Sequence[int]) -> Array:
                 "name it, or set these voxels to 0."
             )
     highest = int(known[-1])
-    if layer.dtype in _SLICER_DTYPES and highest <= np.iinfo(layer.dtype).max:
+    if layer.dtype in _SLICER_DTYPES and highest <= np.iinfo(layer.dtype.str).max:
         return layer
     return layer.astype(smallest_label_dtype(highest), order="K")
 
@@ -81,4 +81,4 @@ def _all_known(chunk: Array, known: NDArray[np.integer[Any]]) -> bool:
         return bool(np.isin(chunk, known).all())
     table = np.zeros(highest + 1, bool)
     table[known] = True
-    return bool(np.take(table, chunk).all())
+    return bool(table.take(chunk.astype(np.intp)).all())

@@ -40,7 +40,7 @@ def placed_layer(voxels: Array, layer: Grid, grid: Grid, name: str, resample: bo
     Raises:
         GeometryError: The voxel centers do not coincide and ``resample`` is False.
     """
-    grid_from_layer = np.linalg.solve(grid.affine, layer.affine)
+    grid_from_layer = np.linalg.solve(grid.affine, layer.affine).astype(np.float64)
     steps = np.rint(grid_from_layer)
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in layer.shape], [1])).reshape(4, -1)
     apart = float(np.abs((grid_from_layer - steps) @ corners)[:3].max())

@@ -101,7 +101,7 @@ def _with_voxels(
         return segmentation
     reference = slicer.vtkOrientedImageData()
     reference.SetDimensions(*grid.shape)
-    local = np.linalg.solve(world_from_segmentation, grid.affine)
+    local = np.linalg.solve(world_from_segmentation, grid.affine).astype(np.float64)
     reference.SetImageToWorldMatrix(matrix_from_affine(local))
     converter = slicer.vtkSegmentationConverter
     copy = slicer.vtkSegmentation()

@@ -4,12 +4,10 @@ A segmentation made here shares one image per layer between all its segments; Sl
 copies the voxels segment by segment, and renumbers them on the way out.
 """
 
-from collections.abc import Sequence
-
 import slicer
 
-from ..core.errors import SegmentationAIError
-from ..core.labelmap import Label, Labelmap
+from ..core.labelmap import Labelmap
+from ..core.segment_tags import segment_ids
 from ..core.volume import Affine, check_same_grid
 from .label_voxels import storable_voxels
 from .placement import matrix_from_affine, place_in_hierarchy, world_from_local
@@ -27,7 +25,8 @@ def node_from_labelmap(
 ) -> slicer.vtkMRMLSegmentationNode:
     """Return a new segmentation node: one segment per label, also for labels without voxels.
 
-    Segments keep the label's ``segment_id`` or get ``Segment_<value>``. The node lies under its
+    Segments keep the label's ``segment_id`` or get ``Segment_<value>``; a second one of an ID gets
+    its layer added. The node lies under its
     volume's parent transform and beside it in the subject hierarchy, and has it as reference.
 
     Args:
@@ -41,15 +40,15 @@ def node_from_labelmap(
 
     Raises:
         GeometryError: The labelmap is not on the volume's grid, or that has a non-linear transform.
-        SegmentationAIError: Two labels claim one segment ID, or voxels have a value that no label
-            names. In each case the scene is as it was.
+        SegmentationAIError: Voxels have a value that no label names. In each case the scene is as
+            it was.
     """
     affine = labelmap.affine
     if volume_node is not None:
         # The volume's own matrix, not an equal one: Slicer compares geometries more strictly.
         check_same_grid(labelmap.grid, grid_of_node(volume_node), (name, volume_node.GetName()))
         affine = grid_of_node(volume_node, world=False).affine
-    identifiers = _segment_ids(labelmap.labels)
+    identifiers = segment_ids(labelmap.labels)
     images = [_image(labelmap, layer, affine) for layer in range(len(labelmap.layers))]
 
     segmentation = slicer.vtkSegmentation()
@@ -95,31 +94,6 @@ def labelmap_from_node(
     return labelmap_of_segmentation(
         node.GetSegmentation(), world_from_local(node), grid_of_node(volume_node), resample
     )
-
-
-def _segment_ids(labels: Sequence[Label]) -> list[str]:
-    """Return one ID per label: its own, or one made from its value.
-
-    Raises:
-        SegmentationAIError: Two labels have the same ID of their own.
-    """
-    own = [label.segment_id for label in labels if label.segment_id]
-    if len(set(own)) < len(own):
-        twice = next(identifier for identifier in own if own.count(identifier) > 1)
-        raise SegmentationAIError(
-            f"Two segments have the ID '{twice}'; give each segment an ID of its own."
-        )
-    taken = set(own)
-    identifiers = []
-    for label in labels:
-        identifier = label.segment_id
-        if not identifier:
-            identifier = f"Segment_{label.value}"
-            while identifier in taken:
-                identifier += f"_layer_{label.layer}"
-            taken.add(identifier)
-        identifiers.append(identifier)
-    return identifiers
 
 
 def _image(labelmap: Labelmap, layer: int, affine: Affine) -> slicer.vtkOrientedImageData:

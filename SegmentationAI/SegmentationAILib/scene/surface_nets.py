@@ -93,7 +93,7 @@ def _points(mesh: vtk.vtkPolyData) -> NDArray[np.float64]:
     """Return the points of a mesh ``(P, 3)``."""
     if mesh.GetNumberOfPoints() == 0:
         return np.zeros((0, 3))
-    return vtk_to_numpy(mesh.GetPoints().GetData()).astype(np.float64)
+    return np.asarray(vtk_to_numpy(mesh.GetPoints().GetData()), np.float64)
 
 
 def _touches_border(voxels: Array) -> bool:

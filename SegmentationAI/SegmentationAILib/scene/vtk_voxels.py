@@ -23,7 +23,8 @@ def voxels_from_image(image: vtk.vtkImageData) -> Array:
     i, j, k = image.GetDimensions()
     scalars = image.GetPointData().GetScalars()
     kji = vtk_to_numpy(scalars).reshape(k, j, i, scalars.GetNumberOfComponents())
-    return kji.transpose(3, 2, 1, 0)
+    voxels: Array = kji.transpose(3, 2, 1, 0)
+    return voxels
 
 
 def scalars_from_voxels(voxels: Array) -> vtk.vtkDataArray:
