@@ -2,7 +2,9 @@
 
 import random
 import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,31 +85,41 @@ def fuzz_safetensors(count):
     assert 0 < accepted < count
 
 
-def test_a_thousand_mutated_safetensors_crash_nothing():
+def test_seven_thousand_mutated_safetensors_crash_nothing():
     assert reads_as_the_library_does(whole_safetensors(WEIGHTS))
-    fuzz_safetensors(1000)
+    fuzz_safetensors(7_000)
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_mutated_safetensors_crash_nothing():
-    fuzz_safetensors(100_000)
+def test_seventy_thousand_mutated_safetensors_crash_nothing():
+    fuzz_safetensors(70_000)
 
 
-def fuzz_archives(tmp_path, count):
+@pytest.fixture
+def a_quick_folder():
+    """In memory where there is such a place: a busy disk takes 7 ms to make a file."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def fuzz_archives(folder, count):
     rng = random.Random(SEED)
     files = {"net/card.json": b"{}" * 50, "net/weights.safetensors": bytes(range(200))}
-    whole = zip_of(tmp_path / "a.zip", files.items()).read_bytes()
-    parent = tmp_path / "parent"
+    whole = zip_of(folder / "a.zip", files.items()).read_bytes()
+    parent = folder / "parent"
     parent.mkdir()
     accepted = 0
     target = parent / "target"
+    target.mkdir()
     for _ in range(count):
-        (tmp_path / "a.zip").write_bytes(flipped(whole, rng))
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
+        (folder / "a.zip").write_bytes(flipped(whole, rng))
+        if any(target.iterdir()):
+            shutil.rmtree(target)
+            target.mkdir()
         start = time.monotonic()
         try:
-            written = extract(tmp_path / "a.zip", target)
+            written = extract(folder / "a.zip", target)
         except WeightsError:
             continue
         finally:
@@ -118,13 +130,13 @@ def fuzz_archives(tmp_path, count):
     assert 0 < accepted < count
 
 
-def test_a_thousand_mutated_archives_write_nothing_outside(tmp_path):
-    fuzz_archives(tmp_path, 1000)
+def test_three_thousand_mutated_archives_write_nothing_outside(a_quick_folder):
+    fuzz_archives(a_quick_folder, 3_000)
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_mutated_archives_write_nothing_outside(tmp_path):
-    fuzz_archives(tmp_path, 100_000)
+def test_thirty_thousand_mutated_archives_write_nothing_outside(a_quick_folder):
+    fuzz_archives(a_quick_folder, 30_000)
 
 
 def test_a_thousand_mutated_pickles_crash_nothing():

@@ -22,7 +22,6 @@ from typing import Any
 
 from ..networks.card import NetworkCard
 from ..networks.card_reader import card_to_json
-from ..networks.expected_shapes import check_architecture
 from ..networks.install import InstallRequest, install
 from ..networks.store import NetworkStore, StoredNetwork
 from .progress_line import progress_line
@@ -138,6 +137,9 @@ def _times(numbers: tuple[float, ...]) -> str:
 
 
 def _install(store: NetworkStore, arguments: argparse.Namespace) -> None:
+    # Needs torch, which takes seconds to import: the other actions do without.
+    from ..networks.expected_shapes import check_architecture
+
     request = InstallRequest(arguments.source, arguments.id, arguments.sha256)
     with progress_line(sys.stderr) as progress:
         network = install(store, request, check_architecture, progress)
