@@ -1,0 +1,131 @@
+"""From a card and weights to a network that runs: on which device, by which engine, how precise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from .architectures.meshnet import MeshNet
+from .card import NetworkCard
+from .device import Device, choose_device
+from .expected_shapes import built_network
+from .interleaved_meshnet import InterleavedMeshNet
+from .precision import Precision, choose_precision
+from .run_meshnet import WholeMeshNet
+from .run_openvino import OpenVinoNetwork, openvino_is_there, openvino_precisions
+from .run_torch import TorchNetwork
+from .running import Patch, RunningNetwork
+from .weights import Weights
+
+__all__ = ["RunningNetwork", "available_precisions", "load_network"]
+
+WITHOUT_OPENVINO = (
+    "OpenVINO is not installed: torch ran the network, with the same labels, about half as fast."
+)
+
+
+@dataclass
+class _Noted:
+    """A running network with notes about how it was chosen before its own."""
+
+    network: RunningNetwork
+    first_notes: tuple[str, ...]
+
+    @property
+    def out_channels(self) -> int:
+        return self.network.out_channels
+
+    @property
+    def device_name(self) -> str:
+        return self.network.device_name
+
+    @property
+    def precision(self) -> str:
+        return self.network.precision
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.first_notes, *self.network.notes)
+
+    def __call__(self, patch: Patch, /) -> Patch:
+        return self.network(patch)
+
+    def close(self) -> None:
+        self.network.close()
+
+
+def load_network(
+    card: NetworkCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    calibration: Sequence[Patch] = (),
+) -> RunningNetwork:
+    """Return the network of a card, ready to be called.
+
+    Args:
+        card: Says the architecture and holds the precision gates.
+        weights: Tensors by name, as `weights.read_weights` gives them.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+        calibration: Prepared real patches for int8.
+
+    Raises:
+        WeightsError: The weights are not those of the card's architecture.
+        SegmentationAIError: A device or a precision asked for by name that is not there.
+    """
+    module = built_network(card, weights)
+    found = choose_device(device)
+    chosen = choose_precision(card, precision, found.kind, available_precisions(found))
+    notes = tuple(note for note in (found.note, chosen.note) if note)
+    if found.kind == "cpu":
+        return _Noted(*_on_cpu(card, module, chosen.precision, notes, calibration))
+    return _Noted(_by_torch(card, module, found, chosen.precision), notes)
+
+
+def available_precisions(device: Device) -> tuple[Precision, ...]:
+    """Return the precisions that a device computes faster than single precision."""
+    if device.kind == "cuda":
+        return ("fp16", "bf16")
+    if device.kind == "mps":
+        return ("fp16",)
+    return openvino_precisions() if openvino_is_there() else ()
+
+
+def _on_cpu(
+    card: NetworkCard,
+    module: nn.Module,
+    precision: Precision,
+    notes: tuple[str, ...],
+    calibration: Sequence[Patch],
+) -> tuple[RunningNetwork, tuple[str, ...]]:
+    network: RunningNetwork
+    if openvino_is_there():
+        identity = f"{card.sha256} {card.architecture.name} {card.architecture.parameters}"
+        network = OpenVinoNetwork(
+            lambda shape: _for_shape(module, shape),
+            identity,
+            card.out_channels,
+            precision,
+            calibration,
+        )
+    else:
+        notes = (*notes, WITHOUT_OPENVINO)
+        network = _by_torch(card, module, choose_device("cpu"), precision)
+    if isinstance(module, MeshNet):
+        network = WholeMeshNet(module, network)
+    return network, notes
+
+
+def _by_torch(
+    card: NetworkCard, module: nn.Module, device: Device, precision: Precision
+) -> TorchNetwork:
+    # Half a patch of a MeshNet is exact with its receptive radius around it; others get 16 voxels.
+    halo = module.receptive_radius if isinstance(module, MeshNet) else 16
+    return TorchNetwork(
+        module, card.out_channels, device, precision, multiple=card.divisible_by, halo=halo
+    )
+
+
+def _for_shape(module: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
+    return InterleavedMeshNet(module, shape) if isinstance(module, MeshNet) else module
