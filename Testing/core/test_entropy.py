@@ -42,9 +42,15 @@ def test_entropy_is_interpolated_linearly_onto_a_flipped_permuted_finer_grid(axi
     # Network axes X, Y, Z run along source axes K, I, J; X is flipped and twice as coarse.
     mapping = axis_map(
         (
-            AxisPlan(2, True, length=12, start=0, stop=12, scaled=6, offset=0, size=6),
-            AxisPlan(0, False, length=5, start=0, stop=5, scaled=5, offset=0, size=5),
-            AxisPlan(1, False, length=7, start=0, stop=7, scaled=7, offset=0, size=7),
+            AxisPlan(
+                2, True, length=12, start=0, stop=12, covered=(0, 12), scaled=6, offset=0, size=6
+            ),
+            AxisPlan(
+                0, False, length=5, start=0, stop=5, covered=(0, 5), scaled=5, offset=0, size=5
+            ),
+            AxisPlan(
+                1, False, length=7, start=0, stop=7, covered=(0, 7), scaled=7, offset=0, size=7
+            ),
         )
     )
     margin = np.linspace(0, 4, 6)[:, None, None] * np.ones((6, 5, 7))

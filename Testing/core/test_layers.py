@@ -14,9 +14,15 @@ LABELS = (Label(1, "inner"), Label(2, "outer"), Label(3, "elsewhere"))
 def a_mapping():
     return axis_map(
         (
-            AxisPlan(1, True, length=25, start=0, stop=25, scaled=12, offset=0, size=12),
-            AxisPlan(0, False, length=14, start=0, stop=14, scaled=14, offset=0, size=14),
-            AxisPlan(2, False, length=17, start=0, stop=17, scaled=10, offset=0, size=10),
+            AxisPlan(
+                1, True, length=25, start=0, stop=25, covered=(0, 25), scaled=12, offset=0, size=12
+            ),
+            AxisPlan(
+                0, False, length=14, start=0, stop=14, covered=(0, 14), scaled=14, offset=0, size=14
+            ),
+            AxisPlan(
+                2, False, length=17, start=0, stop=17, covered=(0, 17), scaled=10, offset=0, size=10
+            ),
         )
     )
 
