@@ -16,6 +16,8 @@ import numpy as np
 import scipy.ndimage as ndi
 from numpy.typing import NDArray
 
+from .label_boxes import Slices, label_boxes
+
 
 def _if_installed(name: str) -> ModuleType | None:
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
@@ -25,8 +27,6 @@ cc3d = _if_installed("cc3d")
 fill_voids = _if_installed("fill_voids")
 Integers = NDArray[np.integer[Any]]
 Connectivity = Literal[6, 18, 26]
-# scipy lists the boxes of all values up to the largest; beyond this the list is what takes long.
-LARGEST_LISTED_VALUE = 65_535
 SLOW_COMPONENTS = "connected-components-3d is not installed; components took longer."
 SLOW_HOLES = "fill-voids is not installed; filling holes took longer."
 
@@ -101,7 +101,11 @@ def fill_holes(labels: Integers, values: Sequence[int] | None = None) -> Cleaned
         values: Label values to fill, None for all.
     """
     filled = labels.copy()
-    boxes = [(value, box) for value, box in _boxes(labels) if values is None or value in values]
+    boxes = [
+        (value, box)
+        for value, box in label_boxes(labels).items()
+        if values is None or value in values
+    ]
     for value, box in sorted(boxes, key=lambda found: (_voxels(found[1]), found[0])):
         part = filled[box]
         holes = _without_holes(labels[box] == value) & (part == 0)
@@ -145,7 +149,7 @@ def _components_by_scipy(labels: Integers, connectivity: Connectivity) -> Intege
     structure = ndi.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
     numbers = np.zeros(labels.shape, np.uint32)
     count = 0
-    for value, box in _boxes(labels):
+    for value, box in label_boxes(labels).items():
         own = labels[box] == value
         found, more = ndi.label(own, structure)
         numbers[box][own] = found[own] + count
@@ -165,19 +169,7 @@ def _keeping(
     return Cleaned(table[found.numbers], changed, notes)
 
 
-def _boxes(labels: Integers) -> list[tuple[int, tuple[slice, ...]]]:
-    """Return each label value that occurs, and its box."""
-    if int(labels.max(initial=0)) > LARGEST_LISTED_VALUE:
-        values, compact = np.unique(labels, return_inverse=True)
-        # Numbers from 1 for values from the lowest; 0 stays background where it occurs.
-        shift = int(values[0] != 0)
-        boxes = ndi.find_objects(np.asarray(compact + shift, np.int32).reshape(labels.shape))
-        return [(int(v), box) for v, box in zip(values[1 - shift :], boxes, strict=True)]
-    found = enumerate(ndi.find_objects(labels), start=1)
-    return [(value, box) for value, box in found if box is not None]
-
-
-def _voxels(box: tuple[slice, ...]) -> int:
+def _voxels(box: Slices) -> int:
     return int(np.prod([one.stop - one.start for one in box]))
 
 
