@@ -80,6 +80,8 @@ def test_every_card_survives_json(card, tmp_path):
         (["unknown"], 1, "unknown"),
         (["divisible_by"], 7, "does not divide"),
         (["intensity", "rule"], "eval", "rule"),
+        (["intensity", "low"], 99, "intensity rule"),
+        (["intensity", "surprise"], 1, "intensity rule"),
     ],
 )
 def test_a_card_that_is_wrong_in_one_place_is_refused_with_the_place(path, value, said):

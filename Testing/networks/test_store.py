@@ -1,3 +1,4 @@
+import os
 import shutil
 import stat
 import subprocess
@@ -118,6 +119,12 @@ def test_a_link_in_a_folder_is_not_followed(a_store, tmp_path):
     (folder / "model.pth").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(WeightsError, match="0 weights files"):
         put(a_store, folder)
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(a_store, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WeightsError, match="device or a pipe"):
+        put(a_store, tmp_path / "pipe")
 
 
 def test_weights_that_changed_after_installing_are_not_opened(a_store, tmp_path):

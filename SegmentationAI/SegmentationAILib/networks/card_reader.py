@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 
 from ..core.errors import WeightsError
+from ..core.intensity import IntensityRule
 from ..core.labelmap import Label
 from ..core.shown_text import shown_names, shown_text
 from ..core.terminology import Code, Terminology
@@ -61,7 +62,7 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         orientation=card["orientation"],
         size=_triple(card.get("size")),
         divisible_by=card.get("divisible_by", 1),
-        intensity=_intensity(card["intensity"]),
+        intensity=_intensity(card["intensity"], source),
         channels=tuple(
             Channel(channel["role"], shown_text(channel.get("title", channel["role"])))
             for channel in card["channels"]
@@ -158,8 +159,12 @@ def _triple(numbers: list[Any] | None) -> Any:
     return None if numbers is None else tuple(numbers)
 
 
-def _intensity(rule: dict[str, Any]) -> Intensity:
+def _intensity(rule: dict[str, Any], source: str) -> Intensity:
     numbers = {name: float(number) for name, number in rule.items() if name != "rule"}
+    try:
+        IntensityRule(rule["rule"], **numbers)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{source} has an intensity rule that there is not: {error}.") from error
     return Intensity(rule["rule"], tuple(sorted(numbers.items())))
 
 

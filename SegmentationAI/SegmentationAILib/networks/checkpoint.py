@@ -5,6 +5,7 @@ wall: first the pickle inside is read as a list of opcodes and every name it wou
 against a short list, then a process of its own with a memory limit opens it with torch >= 2.10.
 """
 
+import importlib.util
 import pickletools
 import subprocess
 import sys
@@ -44,11 +45,16 @@ def safetensors_from_checkpoint(path: Path, target: Path) -> None:
             tensors.
     """
     check_checkpoint(path)
+    torch = importlib.util.find_spec("torch")
+    if torch is None or torch.origin is None:
+        raise WeightsError(f"{path.name} is a checkpoint of torch, and torch is not installed.")
+    packages = Path(torch.origin).parents[1]
+    # -I: neither PYTHON* variables nor the current folder take part (a numpy.py beside the file
+    # would otherwise be imported); so the child is told where the packages are.
+    words = [sys.executable, "-I", str(CHILD), str(path.resolve()), str(target.resolve())]
     try:
-        # -I: neither PYTHON* variables nor the current folder take part (a numpy.py beside the
-        # file would otherwise be imported).
         child = subprocess.run(
-            [sys.executable, "-I", str(CHILD), str(path.resolve()), str(target.resolve())],
+            [*words, str(packages)],
             capture_output=True,
             timeout=SECONDS,
             check=False,

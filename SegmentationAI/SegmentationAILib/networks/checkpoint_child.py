@@ -1,4 +1,4 @@
-"""Run in a process of its own: a checkpoint to safetensors, ``checkpoint_child.py IN OUT``.
+"""Run in a process of its own: ``checkpoint_child.py IN OUT PACKAGES``, checkpoint to safetensors.
 
 It imports nothing of this package, so that ``python -I`` can run it by its path. The memory limit
 (Linux only; other systems have none that a process can set for itself) is counted from what torch
@@ -59,6 +59,8 @@ def _limit_memory(extra_bytes: int) -> None:
 
 
 if __name__ == "__main__":
+    # Last, so that a package cannot stand before the standard library.
+    sys.path.append(sys.argv[3])
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     except Exception as error:

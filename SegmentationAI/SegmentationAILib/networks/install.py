@@ -75,6 +75,8 @@ def install(
                 f"{request.source} is neither a file or folder nor the ID of a network that can "
                 "be downloaded; see: segmentationai networks list"
             )
+        if not path.is_dir() and not path.is_file():
+            raise WeightsError(f"{path.name} is a device or a pipe; name a file or folder.")
         stem = path.resolve().name if path.is_dir() else path.stem
         return _install_path(store, path, replace(request, network_id=request.network_id or stem),
                              check, progress)  # fmt: skip
@@ -157,17 +159,19 @@ def _resolved(
 
 def _fill(ready: Path, source: NetworkSource, check: WeightsCheck) -> None:
     """Write card and weights of a network into ``ready``."""
-    weights = read_weights(source.weights, source.card.sha256)
+    # A copy in our own folder is checked and kept: no one can exchange it in between.
+    copy = ready.with_name("copy")
+    shutil.copyfile(source.weights, copy)
+    weights = read_weights(copy, source.card.sha256)
     check(source.card, weights)
     target = ready / WEIGHTS
-    if kind_of(source.weights) == "safetensors":
+    card = source.card
+    if kind_of(copy) == "safetensors":
         # Byte for byte, so that the hash stays the one that its origin publishes.
-        shutil.copyfile(source.weights, target)
-        check_sha256(target, source.card.sha256)
-        card = source.card
+        copy.rename(target)
     else:
         safetensors.numpy.save_file(weights, str(target))
-        card = replace(source.card, sha256=sha256_of(target), converted_from=source.card.sha256)
+        card = replace(card, sha256=sha256_of(target), converted_from=card.sha256)
     write_card(replace(card, size_bytes=target.stat().st_size, file=""), ready / CARD)
 
 
