@@ -209,8 +209,8 @@ def _limit(memory: int, seconds: float) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
     ):
-        _, hard = resource.getrlimit(kind)
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        limits = [n for n in resource.getrlimit(kind) if n != resource.RLIM_INFINITY]
+        least = min([most, *limits])
         resource.setrlimit(kind, (least, least))
 
 
