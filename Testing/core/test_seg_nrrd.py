@@ -11,7 +11,6 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from SegmentationAILib.core import segment_tags
 from SegmentationAILib.core.errors import FileFormatError
 from SegmentationAILib.core.formats import nrrd_header, seg_nrrd
 from SegmentationAILib.core.labelmap import Label, Labelmap, Provenance
@@ -309,15 +308,6 @@ def test_segments_that_claim_one_value_keep_the_values_of_the_voxels(tmp_path):
     assert [row.value for row in again.labels] == [1, 2]
     np.testing.assert_array_equal(again.layers[0], layer)
     assert any("claim one label value" in note for note in again.notes)
-
-
-def test_the_scene_and_the_file_name_their_tags_alike():
-    from SegmentationAILib.scene import segment_metadata
-
-    names = [name for name in dir(segment_tags) if name.endswith("_TAG")]
-    assert len(names) == 8
-    for name in names:
-        assert getattr(segment_tags, name) == getattr(segment_metadata, name)
 
 
 def test_a_header_of_a_thousand_segments_stays_under_the_limit(tmp_path):

@@ -17,8 +17,9 @@ import argparse
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ from ..core.labelmap import Label, Labelmap
 if TYPE_CHECKING:  # the real import loads compiled libraries, for which --help should not wait
     from ..core.metrics import Scores
 
-BORDER = "voxel"
+BORDER: Final = "voxel"
+Integers = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,16 @@ def scores_of(reference: Labelmap, prediction: Labelmap, tolerance_mm: float) ->
     from ..core.metrics import compare
 
     pairs = _pairs(reference, prediction)
-    options = {"tolerance_mm": tolerance_mm, "border": BORDER}
-    spacing = reference.spacing
-    labels = {}
+    score = partial(compare, spacing=reference.spacing, tolerance_mm=tolerance_mm, border=BORDER)
     if len(reference.layers) == len(prediction.layers) == 1 and _are_by_value(pairs):
-        layers, values = (reference.layers[0], prediction.layers[0]), [p.value for p in pairs]
-        found = compare(*layers, spacing, values, **options) if values else {}
+        first, second = (cast(Integers, lm.layers[0]) for lm in (reference, prediction))
+        found = score(first, second, label_values=[pair.value for pair in pairs])
     else:  # overlapping segments cannot lie in one array; each pair has masks of its own
         found = {
-            pair.value: compare(*_masks(pair, reference, prediction), spacing, [1], **options)[1]
+            pair.value: score(*_masks(pair, reference, prediction), label_values=[1])[1]
             for pair in pairs
         }
-    for pair in pairs:
-        labels[pair.value] = _row(pair, found[pair.value], reference, prediction)
+    labels = {pair.value: _row(pair.name, found[pair.value]) for pair in pairs}
     dice = [row["dice"] for row in labels.values() if row["dice"] is not None]
     mean = sum(dice) / len(dice) if dice else None
     return {"labels": labels, "mean_dice": mean, "border": BORDER}
@@ -147,22 +146,9 @@ def _masks(
     return first, second
 
 
-def _row(
-    pair: _Pair, scores: "Scores", reference: Labelmap, prediction: Labelmap
-) -> dict[str, Any]:
-    volumes = [
-        0.0 if row is None else float(lm.mask(row).sum()) * lm.grid.voxel_volume_ml
-        for row, lm in ((pair.reference, reference), (pair.prediction, prediction))
-    ]
-    is_absent = not any(volumes)
-    return {
-        "name": pair.name,
-        "dice": None if is_absent else _number(scores.dice),
-        "hd95_mm": None if is_absent else _number(scores.hd95_mm),
-        "surface_dice": None if is_absent else _number(scores.surface_dice),
-        "reference_ml": None if is_absent else volumes[0],
-        "prediction_ml": None if is_absent else volumes[1],
-    }
+def _row(name: str, scores: "Scores") -> dict[str, Any]:
+    keys = ("dice", "hd95_mm", "surface_dice", "reference_ml", "prediction_ml")
+    return {"name": name, **{key: _number(getattr(scores, key)) for key in keys}}
 
 
 def _number(score: float | None) -> float | None:

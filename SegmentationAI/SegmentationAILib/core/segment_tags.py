@@ -1,7 +1,7 @@
 """What a Slicer segment keeps in tags: codes, status, provenance and the label value that it owns.
 
-The names are the ones that `scene.segment_metadata` gives to ``vtkSegment``, so that a file written
-without Slicer and one saved by Slicer read alike (a test compares them).
+``.seg.nrrd`` files and `scene.segment_metadata` both use this: a file written without Slicer and
+one saved by Slicer read alike.
 """
 
 import re
