@@ -6,7 +6,8 @@ import pytest
 import SimpleITK
 from foreign_files import gzipped, nifti_bytes, some_voxels
 
-from SegmentationAILib.core.errors import FileFormatError, GeometryError
+from SegmentationAILib.core import admission
+from SegmentationAILib.core.errors import FileFormatError, GeometryError, MemoryBudgetError
 from SegmentationAILib.core.formats import nifti
 from SegmentationAILib.core.formats.nifti_place import quaternion_of
 from SegmentationAILib.core.volume import Volume
@@ -102,6 +103,14 @@ def test_stored_values_are_scaled_as_nibabel_scales_them(tmp_path, slope, inter)
 def test_wide_integers_are_scaled_without_losing_digits(tmp_path):
     voxels = np.array([[[2**30 + 1]]], np.int32)
     assert read(tmp_path, nifti_bytes(voxels, slope=0.5)).voxels[0, 0, 0, 0] == 2**29 + 0.5
+
+
+def test_memory_is_judged_by_what_scaled_values_take(tmp_path, monkeypatch):
+    voxels = some_voxels((20, 20, 20), "u1")
+    monkeypatch.setattr(admission, "memory_budget_bytes", lambda: 5 * voxels.size - 1)
+    assert read(tmp_path, nifti_bytes(voxels)).voxels.dtype == np.uint8
+    with pytest.raises(MemoryBudgetError, match="20 x 20 x 20 x 1 voxels"):
+        read(tmp_path, nifti_bytes(voxels, slope=2.0))
 
 
 def test_micrometers_and_meters_become_millimeters(tmp_path):

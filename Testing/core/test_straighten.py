@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from SegmentationAILib.core.admission import is_sheared
+from SegmentationAILib.core.errors import GeometryError
 from SegmentationAILib.core.straighten import orthogonal_grid, straightened
 from SegmentationAILib.core.volume import Grid, Volume
 
@@ -70,6 +71,14 @@ def test_labels_are_not_mixed():
         2 * (truth & (straight.voxels[0] > 0)).sum() / (truth.sum() + (straight.voxels > 0).sum())
     )
     assert dice > 0.97
+
+
+def test_a_shear_that_no_scanner_makes_is_refused_before_memory_is_taken():
+    affine = np.eye(4)
+    affine[0, 2] = 900.0
+    voxels = np.zeros((1, 50, 60, 100), np.uint8)
+    with pytest.raises(GeometryError, match=r"90 degrees .* times its voxels"):
+        straightened(Volume(voxels, affine))
 
 
 def test_a_grid_that_shears_in_its_slices_is_straightened_too():

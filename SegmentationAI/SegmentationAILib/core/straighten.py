@@ -4,14 +4,20 @@ Networks, distances and most viewers take voxels for boxes. A grid that shears i
 at the door; the labelmap lies on the new grid, and the notes say so.
 """
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .admission import is_sheared
+from .admission import check_sizes, is_sheared
+from .errors import GeometryError
 from .resample import resample_to_grid
 from .volume import Array, Grid, Volume
+
+# A gantry tilted by 30 degrees over 500 mm doubles the voxels; eight times is a damaged header.
+LARGEST_GROWTH = 8
+SMALL_VOXELS = 1 << 20
 
 
 def straightened(volume: Volume, order: Literal[0, 1] = 1) -> Volume:
@@ -23,13 +29,25 @@ def straightened(volume: Volume, order: Literal[0, 1] = 1) -> Volume:
     Args:
         volume: Any volume; not changed.
         order: 1 for intensities, 0 for labels.
+
+    Raises:
+        GeometryError: The shear is stronger than any that a scanner makes.
+        MemoryBudgetError: The new grid does not fit the memory.
     """
     if not is_sheared(volume.affine):
         return volume
     grid = orthogonal_grid(volume.grid)
+    angle = _largest_shear_degrees(volume.grid)
+    growth = math.prod(grid.shape) / math.prod(volume.grid.shape)
+    if growth > LARGEST_GROWTH and math.prod(grid.shape) > SMALL_VOXELS:
+        raise GeometryError(
+            f"The axes of the scan are {angle:.2g} degrees away from right angles (sheared), and "
+            f"straight ones would take {growth:.3g} times its voxels; {LARGEST_GROWTH} times at "
+            "most was expected: repair the header or export it again."
+        )
+    check_sizes((*grid.shape, volume.channels), np.dtype(np.float32).itemsize, "The straight scan")
     straight = resample_to_grid(volume, grid, order=order, fill=None if order else 0.0)
     voxels = _as_stored(straight.voxels, volume.voxels.dtype)
-    angle = _largest_shear_degrees(volume.grid)
     note = (
         f"The axes of the scan were {angle:.2g} degrees away from right angles (sheared, as by a "
         f"tilted gantry); it was resampled from {volume.grid.shape} to {grid.shape} voxels."

@@ -96,33 +96,37 @@ def _volume(source: ByteSource, name: str) -> Volume:
     skip_to_voxels(source, header, name)
     count = math.prod(sizes) * channels
     check_available(count * dtype.itemsize, source.most_bytes, name)
-    check_sizes((*sizes, channels), dtype.itemsize, name)
+    slope, inter, scaling_notes = _scaling(header)
+    is_scaled = (slope, inter) != (1.0, 0.0)
+    wide = _scaled_dtype(dtype, slope, inter)
+    # Stored and scaled values are held at once: a scaled byte takes five.
+    check_sizes((*sizes, channels), dtype.itemsize + is_scaled * wide.itemsize, name)
     flat: Array = np.empty(count, dtype)
     source.fill(flat)
     source.finish()
     voxels = from_file_order(flat, sizes, channels)
-    voxels, scaling_notes = _scaled(voxels, header)
+    if is_scaled:
+        scaled: NDArray[Any] = voxels.astype(wide, order="K")
+        scaled *= wide.type(slope)
+        scaled += wide.type(inter)
+        voxels = scaled
     return Volume(voxels, affine, (*notes, *scaling_notes))
 
 
-def _scaled(voxels: Array, header: NiftiHeader) -> tuple[Array, tuple[str, ...]]:
-    """Return intensities from stored values, and a sentence when the scaling was no scaling."""
+def _scaling(header: NiftiHeader) -> tuple[float, float, tuple[str, ...]]:
+    """Return slope and intercept, and a sentence when one of them is no number to scale by."""
     slope, inter = header.slope, header.inter
     if not math.isfinite(slope) or slope == 0:
-        return voxels, (f"The header's intensity slope is {slope:g}; it was taken as 1.",)
-    notes: tuple[str, ...] = ()
+        return 1.0, 0.0, (f"The header's intensity slope is {slope:g}; it was taken as 1.",)
     if not math.isfinite(inter):
-        notes = (f"The header's intensity intercept is {inter:g}; it was taken as 0.",)
-        inter = 0.0
-    if (slope, inter) == (1.0, 0.0):
-        return voxels, notes
-    is_short = voxels.dtype.itemsize <= 2 or voxels.dtype == np.float32
+        return slope, 0.0, (f"The header's intensity intercept is {inter:g}; it was taken as 0.",)
+    return slope, inter, ()
+
+
+def _scaled_dtype(stored: np.dtype[Any], slope: float, inter: float) -> np.dtype[Any]:
+    is_short = stored.itemsize <= 2 or stored.newbyteorder("=") == np.float32
     is_usual = _SINGLE_SLOPES[0] <= abs(slope) <= _SINGLE_SLOPES[1] and abs(inter) <= _SINGLE_INTER
-    dtype = np.float32 if is_short and is_usual else np.float64
-    scaled: NDArray[Any] = voxels.astype(dtype, order="K")
-    scaled *= dtype(slope)
-    scaled += dtype(inter)
-    return scaled, notes
+    return np.dtype(np.float32 if is_short and is_usual else np.float64)
 
 
 def _packed_header(volume: Volume, dtype: np.dtype[Any], name: str) -> bytes:
