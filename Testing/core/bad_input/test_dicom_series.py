@@ -44,7 +44,9 @@ def test_case_26_a_missing_slice_is_refused_and_placed(tmp_path, lost, count):
     """Case 26: the message says how many are missing, and where the first is."""
     images = [s for at, s in enumerate(series(VOXELS)) if at not in lost]
     sentence = refusal(images, tmp_path / "series")
-    assert f"lacks {len(lost)} slices: between slices {lost[0]} and {lost[0] + 1}" in sentence
+    assert (
+        f"has missing slices ({len(lost)}): between slices {lost[0]} and {lost[0] + 1}" in sentence
+    )
     assert "mm instead of 2.5 mm" in sentence
 
 
@@ -54,7 +56,9 @@ def test_case_26_a_duplicate_slice_is_taken_once_and_said(tmp_path):
     again = image(VOXELS[..., 4], images[4].ImagePositionPatient)
     volume = load(save([*images, again], tmp_path / "series"))
     assert np.array_equal(volume.voxels[0], VOXELS.astype(int) - 1024)
-    assert volume.notes == ("1 images were there twice with the same pixels; each was taken once.",)
+    assert volume.notes == (
+        "Images that were there twice, with the same pixels, and were taken once: 1.",
+    )
     other = image(VOXELS[..., 5], images[4].ImagePositionPatient)
     assert "several different images at one place" in refusal([*images, other], tmp_path / "series")
 
@@ -131,4 +135,4 @@ def test_case_26_several_series_are_refused_with_a_list(tmp_path):
     for dataset in others:
         dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.Modality = "1.2.3", 7, "PT"
     sentence = refusal([*series(VOXELS), *others], tmp_path / "series")
-    assert "holds 2 series: CT series 3 (9 images), PT series 7 (3 images)" in sentence
+    assert "holds 2 series: CT series 3 (images: 9), PT series 7 (images: 3)" in sentence

@@ -71,9 +71,9 @@ def _images(folder: Path, name: str) -> tuple[list[Dataset], tuple[str, ...]]:
         )
     notes = []
     if others:
-        notes.append(f"{others} files of the folder are no DICOM files and were left out.")
+        notes.append(f"Files of the folder that are no DICOM files and were left out: {others}.")
     if left_out:
-        notes.append(f"{left_out} DICOM files of the folder hold no image and were left out.")
+        notes.append(f"DICOM files of the folder that hold no image and were left out: {left_out}.")
     return images, tuple(notes)
 
 
@@ -113,7 +113,7 @@ def _check_one_series(images: list[Dataset], name: str) -> None:
     kinds = {str(image.get("SeriesInstanceUID", "")): image for image in images}
     shown = ", ".join(
         f"{_word(kinds[uid].get('Modality'))} series {_word(kinds[uid].get('SeriesNumber'))} "
-        f"({count} images)"
+        f"(images: {count})"
         for uid, count in counts.most_common(5)
     )
     raise FileFormatError(

@@ -120,7 +120,9 @@ def _without_duplicates(
     twice = len(ordered) - len(kept)
     if not twice:
         return kept, ()
-    return kept, (f"{twice} images were there twice with the same pixels; each was taken once.",)
+    return kept, (
+        f"Images that were there twice, with the same pixels, and were taken once: {twice}.",
+    )
 
 
 def _even_step(
@@ -157,7 +159,7 @@ def _uneven(places_mm: NDArray[np.float64], name: str) -> FileFormatError | Geom
         missing = int(np.round(multiples[is_gap] - 1).sum())
         after = int(np.argmax(is_gap)) + 1
         return FileFormatError(
-            f"{name} lacks {missing} slices: between slices {after} and {after + 1} of "
+            f"{name} has missing slices ({missing}): between slices {after} and {after + 1} of "
             f"{len(places_mm)} lie {gaps[after - 1]:.4g} mm instead of {usual:.4g} mm; export the "
             "series again, whole."
         )
