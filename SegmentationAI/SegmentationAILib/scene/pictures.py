@@ -70,9 +70,9 @@ def render_pictures(
     pictures: dict[str, NDArray[np.uint8]] = {}
     with _views_removed(volume_node.GetScene(), application_logic):
         for orientation in ORIENTATIONS:
-            pictures[orientation.lower()] = _slice(
-                volume_node, orientation, center_ras, application_logic, size
-            )
+            view = _slice_view(volume_node, orientation, center_ras, application_logic, size)
+            pictures[orientation.lower()] = _with_overlay(view, segmentation_node.GetDisplayNode())
+            _end(view)
         pictures["3d"] = _surfaces(segmentation_node, application_logic, size)
     pictures["mosaic"] = mosaic([*pictures.values()], columns=2)
     return [write_picture(picture, folder / f"{name}.png") for name, picture in pictures.items()]
@@ -101,6 +101,8 @@ def _prepare(
     shown.SetOpacity2DOutline(1.0)
     shown.SetSliceIntersectionThickness(2)
     shown.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+    # Neighbors share their faces: without culling the far side of one shines through the other.
+    shown.SetBackfaceCulling(True)
     _make_enclosing_translucent(segmentation_node)
     middle: NDArray[np.float64] = volume.grid.ras_from_ijk(middle_of_labels_ijk(labelmap)[None])[0]
     return middle
@@ -115,24 +117,29 @@ def _make_enclosing_translucent(node: slicer.vtkMRMLSegmentationNode) -> None:
         surface = segmentation.GetSegment(identifier).GetRepresentation(CLOSED_SURFACE)
         if surface is not None and surface.GetNumberOfPolys():
             bounds[identifier] = np.array(surface.GetBounds()).reshape(3, 2)
+    if not bounds:
+        return
+    boxes = np.array(list(bounds.values()))
+    whole = float((boxes[:, :, 1].max(0) - boxes[:, :, 0].min(0)).prod())
     centers = {identifier: box.mean(1) for identifier, box in bounds.items()}
     for identifier, box in bounds.items():
         others = [center for other, center in centers.items() if other != identifier]
         inside = sum(bool((box[:, 0] < c).all() and (c < box[:, 1]).all()) for c in others)
-        encloses = len(others) > 1 and inside > 0.6 * len(others)
+        is_wide = float((box[:, 1] - box[:, 0]).prod()) > 0.75 * whole
+        encloses = is_wide and len(others) > 1 and inside > 0.6 * len(others)
         node.GetDisplayNode().SetSegmentOpacity3D(
             identifier, _ENCLOSING_OPACITY if encloses else 1.0
         )
 
 
-def _slice(
+def _slice_view(
     volume_node: slicer.vtkMRMLVolumeNode,
     orientation: str,
     center_ras: NDArray[np.float64],
     application_logic: slicer.vtkMRMLApplicationLogic,
     size: int,
-) -> NDArray[np.uint8]:
-    """Return the picture ``(size, size, 3)`` of a slice through ``center_ras``."""
+) -> Any:
+    """Return the view of a slice through ``center_ras``, with its position and sides written."""
     # Imported here: trame-slicer is an extra, and its views set up OpenGL when they are imported.
     from trame_slicer.views import NoScheduleRendering, SliceView
 
@@ -158,7 +165,22 @@ def _slice(
     _write(view, _toward(across), (0.95, 0.48), size // 28)
     _write(view, _toward(up), (0.485, 0.95), size // 28)
     _write(view, _toward(-up), (0.485, 0.015), size // 28)
-    return _picture(view)
+    return view
+
+
+def _with_overlay(view: Any, display: slicer.vtkMRMLSegmentationDisplayNode) -> NDArray[np.uint8]:
+    """Return a slice with translucent segments, blended here from a picture with and one without.
+
+    Software OpenGL under VTK 9.6 draws the translucent fill over black instead of over the slice.
+    """
+    display.SetOpacity2DFill(1.0)
+    with_fill = _picture(view).astype(np.float64)
+    display.SetVisibility2DFill(False)
+    without = _picture(view)
+    display.SetVisibility2DFill(True)
+    display.SetOpacity2DFill(OVERLAY_OPACITY)
+    blended = (1 - OVERLAY_OPACITY) * without + OVERLAY_OPACITY * with_fill
+    return blended.round().astype(np.uint8)
 
 
 def _surfaces(
@@ -175,18 +197,23 @@ def _surfaces(
     view.set_box_visible(False)
     view.set_background_gradient_color([24, 28, 38], [86, 98, 122])
     view.renderer().GradientBackgroundOn()
+    # The node's own bounds are those of its labelmap, air included; what is visible is known when
+    # it has been drawn.
+    view.render()
     camera = view.renderer().GetActiveCamera()
-    bounds: list[float] = [0.0] * 6
-    node.GetRASBounds(bounds)
+    bounds = view.renderer().ComputeVisiblePropBounds()
     center = np.array(bounds).reshape(3, 2).mean(1)
     camera.SetFocalPoint(*center)
     camera.SetPosition(*(center + _EYE_DIRECTION_RAS))
     camera.SetViewUp(0, 0, 1)
-    view.renderer().ResetCamera(bounds)
-    camera.Zoom(1.25)
+    if bounds[0] <= bounds[1]:
+        view.renderer().ResetCamera(bounds)
+    camera.Zoom(1.35)
     view.renderer().ResetCameraClippingRange()
     _write(view, "3D from the front", (0.02, 0.95), size // 36)
-    return _picture(view)
+    picture = _picture(view)
+    _end(view)
+    return picture
 
 
 def _set_size(view: Any, size: int) -> None:
@@ -217,7 +244,7 @@ def _write(view: Any, text: str, place: tuple[float, float], font_size: int) -> 
 
 
 def _picture(view: Any) -> NDArray[np.uint8]:
-    """Return what a view shows as ``(height, width, 3)``, and end the view."""
+    """Return what a view shows as ``(height, width, 3)``."""
     view.render()
     grab = vtk.vtkWindowToImageFilter()
     grab.SetInput(view.render_window())
@@ -227,8 +254,13 @@ def _picture(view: Any) -> NDArray[np.uint8]:
     width, height, _ = grab.GetOutput().GetDimensions()
     pixels = vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars())
     picture: NDArray[np.uint8] = pixels.reshape(height, width, 3)[::-1].copy()
-    view.finalize()
     return picture
+
+
+def _end(view: Any) -> None:
+    """End a view; without its node gone, its camera manager answers for a node that is removed."""
+    view.set_view_node(None)
+    view.finalize()
 
 
 @contextmanager
@@ -246,11 +278,9 @@ def _views_removed(
             while collection.GetNumberOfItems() > count:
                 collection.GetItemAsObject(count).SetMRMLScene(None)
                 collection.RemoveItem(count)
-        # Twice: a view node that goes makes a camera node for itself.
-        for _ in range(2):
-            for node in [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]:
-                if node.GetID() not in before and scene.IsNodePresent(node):
-                    scene.RemoveNode(node)
+        for node in [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]:
+            if node.GetID() not in before and scene.IsNodePresent(node):
+                scene.RemoveNode(node)
 
 
 @contextmanager

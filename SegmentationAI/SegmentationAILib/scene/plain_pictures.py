@@ -20,7 +20,7 @@ from .picture_composition import (
 )
 
 # For each picture: the RAS axis it cuts, and those that run to its right and up with their sense.
-# As in Slicer: patient right on the left of axial and coronal slices, front on the left of sagittal.
+# As in Slicer: patient right is left on axial and coronal slices, the front is left on sagittal.
 _PLANES: Final = {
     "axial": (2, (0, -1), (1, 1)),
     "coronal": (1, (0, -1), (2, 1)),
@@ -32,7 +32,7 @@ def draw_plain_pictures(volume: Volume, labelmap: Labelmap, folder: Path) -> lis
     """Return the PNG files ``axial coronal sagittal mosaic`` that were drawn into ``folder``.
 
     Slices run along the voxel axes nearest to the patient's, through the middle of the labels;
-    pixels are square in mm. Labels are filled at 40 % and outlined; later labels cover earlier ones.
+    pixels are square in mm. Labels are filled at 40 % and outlined; later ones cover earlier ones.
 
     Args:
         volume: The first channel is drawn.
