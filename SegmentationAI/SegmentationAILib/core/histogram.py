@@ -22,6 +22,8 @@ CHUNK_VOXELS = 2**22
 SPIKE_SHARE = 1e-5
 # A number beyond this is no measurement of any modality; ITK, FSL and SPM write FLT_MAX and 1e30.
 SENTINEL_MAGNITUDE = 1e9
+# What float32 cannot hold, networks cannot be given: it counts as no number.
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class Histogram:
         mean: Of the voxels that count.
         variance: Of the voxels that count.
         replaced_above: Voxels at or above this are padding, not spikes; infinite when none are.
-        no_numbers: Voxels that are NaN or infinite.
+        no_numbers: Voxels that are NaN, infinite or beyond float32.
         padding: Voxels with a value that marks padding.
         spikes: Other voxels outside of ``[low, high]``.
     """
@@ -106,7 +108,7 @@ def histogram_of(channel: Array, name: str) -> Histogram:
     Raises:
         SegmentationAIError: No voxel is a number, or all have the same value.
     """
-    low, high, numbers = _range(channel, -np.inf, np.inf)
+    low, high, numbers = _range(channel, -LARGEST_NUMBER, LARGEST_NUMBER)
     if not numbers:
         raise SegmentationAIError(
             f"No voxel of the channel {name} is a number (all are NaN or infinite); "
@@ -148,13 +150,12 @@ def _chunks(channel: Array) -> Iterator[NDArray[Any]]:
 
 
 def _range(channel: Array, lowest: float, highest: float) -> tuple[float, float, int]:
-    """Return smallest and largest finite value within ``[lowest, highest]``, and how many."""
+    """Return the smallest and largest value within ``[lowest, highest]``, and how many."""
     low, high, count = np.inf, -np.inf, 0
-    everything = np.isinf(lowest) and np.isinf(highest)
+    everything = channel.dtype.kind != "f" and highest == LARGEST_NUMBER == -lowest
     for chunk in _chunks(channel):
-        values = chunk
-        if channel.dtype.kind == "f" or not everything:
-            values = chunk[np.isfinite(chunk) & (chunk >= lowest) & (chunk <= highest)]
+        # NaN fails both comparisons.
+        values = chunk if everything else chunk[(chunk >= lowest) & (chunk <= highest)]
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
             count += values.size

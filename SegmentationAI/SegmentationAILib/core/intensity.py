@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .histogram import Histogram
+from .histogram import LARGEST_NUMBER, Histogram
 
 Rule = Literal[
     "none", "minmax", "percentile", "quantile-nonzero", "zscore", "zscore-nonzero", "clip"
@@ -101,14 +101,16 @@ class Scaling:
         np.clip(source, self.low, self.high, out=target, casting="unsafe")
         unknown: NDArray[np.bool_] | None = None
         if source.dtype.kind == "f":
-            unknown = ~np.isfinite(source)
+            unknown = ~(np.abs(source) <= LARGEST_NUMBER)
         if np.isfinite(self.padding_above):
             padding = source >= self.padding_above
             unknown = padding if unknown is None else unknown | padding
+        # After the cut, so that padding below a background of 0 is 0 as well.
+        zeros = target == 0 if self.keep_zero else None
         target -= np.float32(self.subtract)
         target *= np.float32(self.multiply)
-        if self.keep_zero:
-            target[source == 0] = 0
+        if zeros is not None:
+            target[zeros] = 0
         if unknown is not None and unknown.any():
             target[unknown] = self.scaled_background
 
