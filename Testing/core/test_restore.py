@@ -110,6 +110,14 @@ def test_labels_do_not_depend_on_how_thick_the_slabs_are(thickness):
         check_equal(labels, logits, mapping, range(5))
 
 
+def test_labels_do_not_depend_on_the_number_of_threads():
+    mapping, logits = MAPPINGS["finer"], blobs(6, NETWORK, seed=2)
+    one = restore_labels([LogitsSlab(0, 0, 14, logits)], mapping, range(6))
+    torch.set_num_threads(2)
+    two = restore_labels([LogitsSlab(0, 0, 14, logits)], mapping, range(6))
+    np.testing.assert_array_equal(one, two)
+
+
 def test_a_third_channel_that_wins_between_two_others_is_found():
     # At both ends channel 2 comes second; halfway it is ahead of the two that win there.
     logits = np.zeros((3, 2, 1, 1), np.float32)

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 # Sixteen planes share their arg-max work well, and stay within the cache for small networks.
 CHUNK_PLANES = 16
-CHUNK_BYTES = 48 * 2**20
+CHUNK_BYTES = 96 * 2**20
 # Coordinates this close to a network voxel are taken to be that voxel: an axis that was only
 # flipped or permuted then needs no interpolation at all.
 SAME_PLACE = 1e-6
