@@ -208,7 +208,7 @@ def _surfaces(
     camera.SetViewUp(0, 0, 1)
     if bounds[0] <= bounds[1]:
         view.renderer().ResetCamera(bounds)
-    camera.Zoom(1.35)
+    camera.Zoom(1.2)
     view.renderer().ResetCameraClippingRange()
     _write(view, "3D from the front", (0.02, 0.95), size // 36)
     picture = _picture(view)
