@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).resolve().parents[1] / "SegmentationAI" / "SegmentationAILib"
-NUMPY_ONLY_CORE = {"errors", "progress", "volume", "labelmap", "terminology", "prompts", "journal"}
+NUMPY_ONLY_CORE = {
+    "errors",
+    "progress",
+    "volume",
+    "labelmap",
+    "terminology",
+    "segment_tags",
+    "prompts",
+    "journal",
+}
 ALLOWED = {
     "core": {"resources"},
     "networks": {"core", "resources"},
