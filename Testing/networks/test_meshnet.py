@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conformed_head import middle_of_the_head
+from conformed_head import conformed_head, middle_of_the_head
 from safetensors.torch import load_file
 
 from SegmentationAILib.networks.architectures.meshnet import MeshNet
@@ -136,7 +136,7 @@ def test_real_weights_tell_white_from_grey_matter_and_agree_with_the_streamed_fo
 ):
     network = MeshNet(1, 5, 3, (1, 2, 4, 8, 16, 8, 4, 2, 1), "relu").eval()
     network.load_state_dict(load_file(the_weights / "model5_gw_ae" / "model.pth"))
-    block = middle_of_the_head(the_data / "brain-t1" / "t1.nii.gz", (80, 64, 80))
+    block = middle_of_the_head(the_data / "brain-t1" / "t1.nii.gz", (56, 56, 56))
     with torch.inference_mode():
         logits = network(torch.from_numpy(block))[0].numpy()
     streamed = torch.cat(list(streamed_logits(network, torch.from_numpy(block))), dim=2)
@@ -147,3 +147,33 @@ def test_real_weights_tell_white_from_grey_matter_and_agree_with_the_streamed_fo
     assert white > grey + 0.1
     assert 0.15 < (labels == 1).mean() < 0.6
     assert 0.15 < (labels == 2).mean() < 0.6
+
+
+VOLUMES_ML = {"Hippocampus": (6, 9), "Brain-Stem": (18, 28)}
+
+
+@pytest.mark.slow
+def test_the_subcortical_network_finds_plausible_volumes(the_weights, the_data, a_home):
+    from SegmentationAILib.networks.build import load_network
+    from SegmentationAILib.networks.catalog import catalog
+
+    card = catalog().by_id("subcortical")
+    tensors = load_file(the_weights / "subcortical" / "model.pth")
+    weights = {name: tensor.numpy() for name, tensor in tensors.items()}
+    head = conformed_head(the_data / "brain-t1" / "t1.nii.gz")
+    labels = load_network(card, weights, "cpu", "fp32")(head[None, None])[0].argmax(axis=0)
+    for channel, label in enumerate(card.labels, start=1):
+        low, high = VOLUMES_ML.get(label.name, (0.1, 600))
+        assert low < (labels == channel).sum() / 1000 < high, label.name
+
+
+@pytest.mark.slow
+def test_mindgrab_finds_the_whole_brain(the_weights, the_data):
+    from SegmentationAILib.networks.weights import read_weights
+
+    network = MeshNet(1, 15, 2, (16, 8, 4, 2, 1) * 5, "gelu", "instance").eval()
+    weights = read_weights(the_weights / "mindgrab" / "model.pth")
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    head = torch.from_numpy(conformed_head(the_data / "brain-t1" / "t1.nii.gz"))[None, None]
+    brain = sum(int((s.argmax(dim=1) == 1).sum()) for s in streamed_logits(network, head))
+    assert brain / 1000 == pytest.approx(1607, rel=0.02)

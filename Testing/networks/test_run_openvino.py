@@ -108,7 +108,7 @@ def test_without_openvino_torch_finds_the_same_labels_and_says_so(
     a_home, the_weights, the_data, monkeypatch
 ):
     card, weights = card_and_weights(the_weights)
-    block = middle_of_the_head(the_data / "brain-t1" / "t1.nii.gz", (64, 48, 64))
+    block = middle_of_the_head(the_data / "brain-t1" / "t1.nii.gz", (48, 48, 48))
     with_it = load_network(card, weights, "cpu", "fp32")
     expected = with_it(block)
     monkeypatch.setattr(build, "openvino_is_there", lambda: False)

@@ -1,4 +1,4 @@
-"""A MeshNet over a whole volume on the CPU: in one piece while memory allows, else streamed."""
+"""A MeshNet over a whole volume on the CPU: without the air, in one piece or else streamed."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,10 @@ import numpy as np
 import torch
 
 from ..core.memory_budget import free_memory_bytes
+from .air_crop import Slices, box_without_air
 from .architectures.meshnet import MeshNet
 from .device import physical_cores
+from .interleaved_meshnet import INTERLEAVE
 from .running import Patch, RunningNetwork, is_out_of_memory
 from .streamed_meshnet import streamed_logits
 
@@ -36,7 +38,7 @@ class WholeMeshNet:
         self.out_channels = network.out_channels
         self._network, self._one_piece = network, one_piece
         self._free_memory = free_memory
-        self._streamed = False
+        self._streamed = self._cropped = False
         self._notes: list[str] = []
 
     @property
@@ -52,14 +54,7 @@ class WholeMeshNet:
 
     def __call__(self, patch: Patch, /) -> Patch:
         """Return logits ``(B, K, X, Y, Z)`` of volumes ``(B, C, X, Y, Z)``."""
-        if not self._streamed and self.bytes_in_one_piece(patch) <= self._budget():
-            try:
-                return self._one_piece(patch)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-        self._stream_from_now_on()
-        return np.concatenate([self._by_slabs(one[None]) for one in patch])
+        return np.concatenate([self._without_air(one[None]) for one in patch])
 
     def close(self) -> None:
         """Give back all memory."""
@@ -71,6 +66,43 @@ class WholeMeshNet:
         bytes_each = 2 if self.precision == "bf16" else 4
         features = FEATURE_COPIES * channels * bytes_each
         return int(patch[0, 0].size * (features + 4 * self.out_channels))
+
+    def _without_air(self, volume: Patch) -> Patch:
+        """Run on what is not air; the rest gets the logits of the air in the first corner."""
+        box = self._box(volume)
+        part = np.ascontiguousarray(volume[(slice(None), slice(None), *box)])
+        answer = self._part(part)
+        if part.shape == volume.shape:
+            return answer
+        logits = np.empty((1, self.out_channels, *volume.shape[2:]), np.float32)
+        logits[:] = answer[:, :, :1, :1, :1]
+        logits[(slice(None), slice(None), *box)] = answer
+        return logits
+
+    def _box(self, volume: Patch) -> Slices:
+        if self._network.normalization == "instance":
+            # Its statistics are those of the whole volume, air included.
+            x, y, z = volume.shape[2:]
+            return slice(0, x), slice(0, y), slice(0, z)
+        box = box_without_air(volume[0], INTERLEAVE)
+        sides = [side.stop - side.start for side in box]
+        if sides != list(volume.shape[2:]) and not self._cropped:
+            self._cropped = True
+            self._notes.append(
+                "The air around the head was left out of the network's volume: "
+                f"{sides} of {list(volume.shape[2:])} voxels."
+            )
+        return box
+
+    def _part(self, part: Patch) -> Patch:
+        if not self._streamed and self.bytes_in_one_piece(part) <= self._budget():
+            try:
+                return self._one_piece(part)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+        self._stream_from_now_on()
+        return self._by_slabs(part)
 
     def _budget(self) -> int:
         return int(SHARE_OF_FREE_MEMORY * self._free_memory())
