@@ -10,7 +10,7 @@ set-up:
 	@$(PYTHON) Testing/set_up.py
 
 demo: set-up
-	@$(VENV)/python Testing/demo.py $(if $(VOLUME),--volume "$(VOLUME)")
+	@$(VENV)/segmentationai demo --output demo-output $(if $(VOLUME),--volume "$(VOLUME)")
 
 check: set-up
 	@$(VENV)/ruff format --check --quiet .

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from SegmentationAILib.core.errors import Cancelled, GeometryError, SegmentationAIError
+from SegmentationAILib.core.intensity import IntensityRule
 from SegmentationAILib.core.labelmap import Label
 from SegmentationAILib.core.pipeline import Options, Recipe, box_of_roi, segment
-from SegmentationAILib.core.preprocess import InputRules, IntensityRule
+from SegmentationAILib.core.preprocess import InputRules
 from SegmentationAILib.core.progress import Progress
 from SegmentationAILib.core.volume import Volume
 

@@ -13,10 +13,16 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..core.progress import Progress
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
-from .segment import _names, add_network_arguments, write_report
+from .segment import add_network_arguments, chosen_names, write_report
+
+if TYPE_CHECKING:  # these load torch; --help must not wait for it
+    from ..core.pipeline import Options
+    from ..networks.segmenter import Segmenter
 
 SUMMARY = "summary.json"
 
@@ -41,10 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     cases = find_cases(arguments.cases)
     done = _finished(arguments.output / SUMMARY) if arguments.resume else {}
     options = Options(
-        structures=_names(arguments.labels), overlap=arguments.overlap, mirror=arguments.tta
+        structures=chosen_names(arguments.labels), overlap=arguments.overlap, mirror=arguments.tta
     )
     arguments.output.mkdir(parents=True, exist_ok=True)
-    rows: dict[str, dict] = {}
+    rows: dict[str, dict[str, Any]] = {}
     with progress_line() as progress:
         segmenter = open_segmenter(arguments.network, arguments.device, arguments.precision)
         for number, (name, path) in enumerate(cases.items()):
@@ -107,7 +113,9 @@ def find_cases(source: Path) -> dict[str, Path]:
     return cases
 
 
-def _segment_case(segmenter, path, output, options, progress) -> dict:
+def _segment_case(
+    segmenter: "Segmenter", path: Path, output: Path, options: "Options", progress: Progress
+) -> dict[str, Any]:
     from ..core.files import read_volume, write_labelmap
 
     started = time.perf_counter()
@@ -117,7 +125,7 @@ def _segment_case(segmenter, path, output, options, progress) -> dict:
     return {"case": output.name.removesuffix(".seg.nrrd"), "state": "done", **report}
 
 
-def _finished(summary: Path) -> dict[str, dict]:
+def _finished(summary: Path) -> dict[str, dict[str, Any]]:
     if not summary.exists():
         return {}
     rows = json.loads(summary.read_text(encoding="utf-8"))["cases"]

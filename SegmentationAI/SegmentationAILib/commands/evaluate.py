@@ -19,7 +19,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # the real import loads compiled libraries, for which --help 
     from ..core.metrics import Scores
 
 BORDER: Final = "voxel"
-Integers = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def scores_of(reference: Labelmap, prediction: Labelmap, tolerance_mm: float) ->
     pairs = _pairs(reference, prediction)
     score = partial(compare, spacing=reference.spacing, tolerance_mm=tolerance_mm, border=BORDER)
     if len(reference.layers) == len(prediction.layers) == 1 and _are_by_value(pairs):
-        first, second = (cast(Integers, lm.layers[0]) for lm in (reference, prediction))
+        first, second = (lm.layers[0] for lm in (reference, prediction))
         found = score(first, second, label_values=[pair.value for pair in pairs])
     else:  # overlapping segments cannot lie in one array; each pair has masks of its own
         found = {

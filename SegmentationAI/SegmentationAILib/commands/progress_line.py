@@ -15,8 +15,9 @@ BAR = "{percentage:3.0f} %|{bar:24}| {elapsed} passed, {remaining} left  {desc}"
 
 
 @contextmanager
-def progress_line(stream: TextIO = sys.stderr) -> Iterator[Progress]:
-    """Yield a progress receiver that writes to ``stream`` while the block runs."""
+def progress_line(stream: TextIO | None = None) -> Iterator[Progress]:
+    """Yield a progress receiver that writes to ``stream``, by default standard error."""
+    stream = stream or sys.stderr
     if not stream.isatty():
         yield Progress(_Lines(stream))
         return

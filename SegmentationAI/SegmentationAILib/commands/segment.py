@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         segmenter = open_segmenter(arguments.network, arguments.device, arguments.precision)
         options = Options(
             roi_ras=tuple(arguments.roi) if arguments.roi else None,
-            structures=_names(arguments.labels),
+            structures=chosen_names(arguments.labels),
             overlap=arguments.overlap,
             mirror=arguments.tta,
             uncertainty=arguments.uncertainty is not None,
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def write_report(report: dict, path: Path) -> None:
+def write_report(report: dict[str, Any], path: Path) -> None:
     """Write facts as JSON, whole or not at all."""
     from ..core.atomic import whole_file
 
@@ -117,7 +118,7 @@ def write_report(report: dict, path: Path) -> None:
         beside.write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
-def print_summary(report: dict) -> None:
+def print_summary(report: dict[str, Any]) -> None:
     """Print what was found and how long it took."""
     found = [label for label in report["labels"] if label["voxels"]]
     for label in found:
@@ -130,7 +131,8 @@ def print_summary(report: dict) -> None:
     )
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
+def chosen_names(text: str | None) -> tuple[str, ...] | None:
+    """Return the names of a comma-separated list, None for None."""
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from .errors import GeometryError
 from .terminology import Terminology
-from .volume import Affine, Array, Grid
+from .volume import Affine, Grid
 
+LabelArray = NDArray[np.integer[Any]]
 Origin = Literal["drawn", "weak", "predicted", "corrected", "accepted"]
 Status = Literal["not started", "in progress", "completed", "flagged"]
 
@@ -81,7 +82,7 @@ class Labelmap:
         ValueError: A layer is not of integers, or two labels share value and layer.
     """
 
-    layers: tuple[Array, ...]
+    layers: tuple[LabelArray, ...]
     labels: tuple[Label, ...]
     affine: Affine
     notes: tuple[str, ...] = ()
@@ -133,7 +134,7 @@ def smallest_label_dtype(highest_value: int) -> np.dtype[Any]:
 
 
 def labels_from_channels(
-    channels: NDArray[np.integer[Any]], values: Sequence[int]
+    channels: LabelArray, values: Sequence[int]
 ) -> NDArray[np.unsignedinteger[Any]]:
     """Return label values ``(I, J, K)`` for channel indices ``(I, J, K)``.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from .errors import FileFormatError, SegmentationAIError
-from .labelmap import Label, Labelmap, smallest_label_dtype
+from .labelmap import Label, LabelArray, Labelmap, smallest_label_dtype
 from .volume import Array, Volume
 
 HIGHEST_VALUE = 2**32 - 1
@@ -18,7 +18,7 @@ HIGHEST_VALUE = 2**32 - 1
 GOLDEN_RATIO = 0.6180339887498949
 
 
-def integer_layer(voxels: Array, name: str) -> Array:
+def integer_layer(voxels: Array, name: str) -> LabelArray:
     """Return label values in the smallest unsigned dtype; the same array when it has it already.
 
     Args:
@@ -32,7 +32,7 @@ def integer_layer(voxels: Array, name: str) -> Array:
     if not (lowest >= 0 and highest <= HIGHEST_VALUE):
         bad = lowest if not lowest >= 0 else highest
         raise _not_a_label(voxels, np.equal(voxels, bad) | np.not_equal(voxels, voxels), name)
-    layer: Array = voxels.astype(smallest_label_dtype(int(highest)), order="K", copy=False)
+    layer: LabelArray = voxels.astype(smallest_label_dtype(int(highest)), order="K", copy=False)
     if voxels.dtype.kind == "f" and not np.array_equal(layer, voxels):
         raise _not_a_label(voxels, np.not_equal(layer, voxels), name)
     return layer

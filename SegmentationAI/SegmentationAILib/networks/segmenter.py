@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..core.channels import stack_channels
+from ..core.intensity import IntensityRule, Rule
 from ..core.labelmap import Labelmap, Provenance
 from ..core.pipeline import NO_OPTIONS, Options, Recipe, Segmentation, segment
-from ..core.preprocess import InputRules, IntensityRule
+from ..core.preprocess import InputRules
 from ..core.progress import IGNORE, Progress
 from ..core.volume import Volume
 from .build import RunningNetwork, load_network
@@ -116,7 +117,7 @@ def recipe_of(card: NetworkCard) -> Recipe:
     rules = InputRules(
         orientation=card.orientation,
         spacing_mm=card.spacing_mm,
-        intensity=IntensityRule(card.intensity.rule, **dict(card.intensity.numbers)),
+        intensity=IntensityRule(cast(Rule, card.intensity.rule), **dict(card.intensity.numbers)),
         channels=tuple(channel.role for channel in card.channels),
         multiple_of=card.divisible_by,
         size=card.size,

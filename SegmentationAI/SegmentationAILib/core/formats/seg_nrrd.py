@@ -14,10 +14,9 @@ import numpy as np
 
 from ..admission import shown_name
 from ..errors import FileFormatError
-from ..labelmap import Label, Labelmap, smallest_label_dtype
+from ..labelmap import Label, LabelArray, Labelmap, smallest_label_dtype
 from ..one_layer import integer_layer, present_values, with_missing_rows
 from ..segment_tags import fields_of_tags, owned_value, segment_ids, tags_of_label
-from ..volume import Array
 from .nrrd import NrrdContent, fields_of, read_content, write_voxels
 from .nrrd_header import header_text
 
@@ -126,8 +125,8 @@ def _label(
 
 
 def _with_owned_values(
-    layers: tuple[Array, ...], labels: list[Label], owned: Mapping[int, int | None]
-) -> tuple[tuple[Array, ...], list[Label], tuple[str, ...]]:
+    layers: tuple[LabelArray, ...], labels: list[Label], owned: Mapping[int, int | None]
+) -> tuple[tuple[LabelArray, ...], list[Label], tuple[str, ...]]:
     """Return layers and labels with the values that the labels are known by."""
     wanted = [owned[at] or label.value for at, label in enumerate(labels)]
     if all(value == label.value for value, label in zip(wanted, labels, strict=True)):
