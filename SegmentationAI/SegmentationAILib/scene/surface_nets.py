@@ -23,13 +23,13 @@ class LabelBoundaries:
     """Quads between two labels, each once.
 
     Attributes:
-        points_ijk: ``(P, 3)`` continuous voxel indices, float64.
+        points_ijk: ``(P, 3)`` continuous voxel indices.
         faces: ``(F, 4)`` int32 indices of points, counterclockwise seen from outside the first
             side (in a right-handed frame).
         sides: ``(F, 2)`` label values on the two sides; the background is 0.
     """
 
-    points_ijk: NDArray[np.float64]
+    points_ijk: NDArray[np.float32]
     faces: NDArray[np.int32]
     sides: NDArray[np.integer[Any]]
 
@@ -64,12 +64,16 @@ def boundaries_of_labels(
     mesh = _nets(image, values, smoothing_passes)
     points = _points(mesh)
     if smoothing_passes:
-        points = 2.0 * points - _points(_nets(image, values, 2 * smoothing_passes))
+        points = 2 * points - _points(_nets(image, values, 2 * smoothing_passes))
     quads = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 4).astype(np.int32)
     if not len(quads):
         return LabelBoundaries(points, quads, np.zeros((0, 2), np.uint8))
     sides = vtk_to_numpy(mesh.GetCellData().GetArray("BoundaryLabels"))
-    return LabelBoundaries(points / spacing - shift, quads, sides.astype(voxels.dtype, copy=False))
+    return LabelBoundaries(
+        points / spacing.astype(np.float32) - np.float32(shift),
+        quads,
+        sides.astype(voxels.dtype, copy=False),
+    )
 
 
 def _nets(image: vtk.vtkImageData, values: Sequence[int], passes: int) -> vtk.vtkPolyData:
@@ -89,13 +93,14 @@ def _nets(image: vtk.vtkImageData, values: Sequence[int], passes: int) -> vtk.vt
     return nets.GetOutput()
 
 
-def _points(mesh: vtk.vtkPolyData) -> NDArray[np.float64]:
+def _points(mesh: vtk.vtkPolyData) -> NDArray[np.float32]:
     """Return the points of a mesh ``(P, 3)``."""
     if mesh.GetNumberOfPoints() == 0:
-        return np.zeros((0, 3))
-    return np.asarray(vtk_to_numpy(mesh.GetPoints().GetData()), np.float64)
+        return np.zeros((0, 3), np.float32)
+    return np.asarray(vtk_to_numpy(mesh.GetPoints().GetData()), np.float32)
 
 
 def _touches_border(voxels: Array) -> bool:
     """Return whether a voxel other than 0 lies in the outermost layer."""
-    return any(bool(voxels.take(index, axis).any()) for axis in range(3) for index in (0, -1))
+    faces = (voxels[[0, -1]], voxels[:, [0, -1]], voxels[:, :, [0, -1]])
+    return any(bool(face.any()) for face in faces)

@@ -62,7 +62,9 @@ def _surfaces_of_image(
     voxels: Array = voxels_from_image(image)[0]
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     found = boundaries_of_labels(voxels, values, spacing, smoothing_passes)
-    points = (found.points_ijk @ affine[:3, :3].T + affine[:3, 3]).astype(np.float32)
+    # Single precision, as Slicer stores surfaces: 1e-5 mm at 100 mm, and half the time.
+    steps, first = affine[:3, :3].T.astype(np.float32), affine[:3, 3].astype(np.float32)
+    points = found.points_ijk @ steps + first
     return _dealt_out(found, points, values, is_mirrored=np.linalg.det(affine[:3, :3]) < 0)
 
 
