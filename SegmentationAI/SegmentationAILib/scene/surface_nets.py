@@ -69,8 +69,11 @@ def boundaries_of_labels(
     if not len(quads):
         return LabelBoundaries(points, quads, np.zeros((0, 2), np.uint8))
     sides = vtk_to_numpy(mesh.GetCellData().GetArray("BoundaryLabels"))
+    points_ijk: NDArray[np.float32] = np.subtract(
+        points / spacing.astype(np.float32), shift, dtype=np.float32
+    )
     return LabelBoundaries(
-        points / spacing.astype(np.float32) - np.float32(shift),
+        points_ijk,
         quads,
         sides.astype(voxels.dtype, copy=False),
     )
