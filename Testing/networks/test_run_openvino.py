@@ -98,6 +98,20 @@ def test_lower_precision_is_near_and_not_equal(a_home, precision, error):
     assert 1e-6 < relative < error
 
 
+@pytest.mark.skipif("bf16" not in run_openvino.openvino_precisions(), reason="this CPU has no bf16")
+def test_what_was_compiled_in_one_precision_is_not_taken_for_another(a_home):
+    """OpenVINO's own cache does: f32 first, then bf16 from one folder, and Dice fell to 0.6."""
+    module, patches = a_module("u-net"), some_patches(1)
+    expected = logits_of(module, patches)
+    as_openvino(module)(patches)
+    for _ in range(2):
+        found = as_openvino(module, "bf16")(patches)
+        relative = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+        assert 1e-6 < relative < 0.03
+        single = as_openvino(module)(patches)
+        np.testing.assert_allclose(single, expected, atol=1e-4)
+
+
 def card_and_weights(the_weights):
     card = catalog().by_id("model5_gw_ae")
     tensors = load_file(the_weights / "model5_gw_ae" / "model.pth")

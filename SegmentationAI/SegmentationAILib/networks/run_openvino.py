@@ -112,7 +112,9 @@ class OpenVinoNetwork:
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": physical_cores(),
                 "INFERENCE_PRECISION_HINT": self._hint(),
-                "CACHE_DIR": str(cache_folder() / "compiled"),
+                # Not one folder for all: OpenVINO 2026.4 takes what it compiled in f32 for bf16
+                # too, and then answers nonsense (Dice 0.6) without an error.
+                "CACHE_DIR": str(cache_folder() / f"compiled-{self.precision}-{self._hint()}"),
             }
             compiled = self._core.compile_model(self._model(patch), "CPU", settings)
             self._compiled[shape] = compiled.create_infer_request()
