@@ -1,0 +1,31 @@
+"""Losses for label training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
+    """Return cross-entropy plus one minus the mean soft Dice of the channels that occur, a scalar.
+
+    The Dice part is that of Milletari et al., V-Net, 3DV 2016, doi:10.1109/3DV.2016.79, with plain
+    (not squared) sums; background counts as one channel. A channel that does not occur is left to
+    the cross-entropy: its Dice is 0 for any false positive, however small, and would add noise.
+
+    Args:
+        logits: `(B, K, ...)`, any float type; computed in float32.
+        channels: `(B, ...)` int64, 0 to K - 1.
+    """
+    count = logits.shape[1]
+    log_probabilities = functional.log_softmax(logits.flatten(2).float(), dim=1)
+    target = channels.flatten(1)
+    of_target = log_probabilities.gather(1, target[:, None])[:, 0]
+    cross_entropy = -of_target.mean()
+    flat = target.reshape(-1)
+    hit = torch.zeros(count).index_add(0, flat, of_target.exp().reshape(-1))
+    predicted = log_probabilities.exp().sum(dim=(0, 2))
+    present = torch.bincount(flat, minlength=count).float()
+    dice = (2.0 * hit + 1.0) / (predicted + present + 1.0)
+    return cross_entropy + 1.0 - dice[present > 0].mean()

@@ -1,0 +1,136 @@
+"""A resumable training: steps, a schedule by the clock, averaged weights, checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..networks.architectures.space_to_depth_unet import (
+    SpaceToDepthUNet,
+    space_to_depth,
+)
+from .losses import dice_and_cross_entropy
+from .orthogonal_momentum import OrthogonalMomentum, split_parameters
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves with the clock.
+
+    Attributes:
+        minutes: length of the whole training.
+        kernels: highest learning rate of the convolution kernels (`OrthogonalMomentum`).
+        others: highest learning rate of first layer, last layer and normalization (AdamW).
+        floor: lowest rate, as a fraction of the highest.
+        warm_up: fraction of the training in which the rate rises.
+    """
+
+    minutes: float
+    kernels: float = 0.02
+    others: float = 2e-3
+    floor: float = 0.01
+    warm_up: float = 0.02
+
+    def rate(self, fraction: float) -> float:
+        """Return the rate as a fraction of the highest: a linear rise, then half a cosine.
+
+        Args:
+            fraction: how much of the training is done, 0 to 1.
+        """
+        rise = min(1.0, (fraction + 0.05 * self.warm_up) / self.warm_up)
+        fall = 0.5 * (1.0 + math.cos(math.pi * min(fraction, 1.0)))
+        return rise * max(fall, self.floor)
+
+
+class TrainingRun:
+    """Network, averaged copy, optimizer and clock of one training.
+
+    The schedule follows the clock and not a number of steps, so that a busy machine gives fewer
+    steps and not a network that stopped half-way.
+    """
+
+    def __init__(self, network: SpaceToDepthUNet, schedule: Schedule) -> None:
+        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
+        self.averaged = copy.deepcopy(self.network).requires_grad_(False)
+        self.schedule = schedule
+        kernels, others = split_parameters(network, (network.stem, network.head))
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "kernels": OrthogonalMomentum(kernels, lr=schedule.kernels),
+            "others": torch.optim.AdamW(others, lr=schedule.others, betas=(0.9, 0.99)),
+        }
+        self.step = 0
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def minutes(self) -> float:
+        """Minutes trained so far, those before a resume included."""
+        return (self._seconds_before + time.monotonic() - self._started) / 60.0
+
+    @property
+    def fraction(self) -> float:
+        """How much of the training is done, 0 to 1."""
+        return min(1.0, self.minutes / self.schedule.minutes)
+
+    def start_clock(self) -> None:
+        """Let the training's time run from now; what came before a resume stays counted."""
+        self._started = time.monotonic()
+
+    def learn(self, volume: np.ndarray, channels: np.ndarray) -> float:
+        """Take one step on a volume `(I, J, K)` with its channels `(I, J, K)`; return the loss."""
+        rate = self.schedule.rate(self.fraction)
+        self.optimizers["kernels"].param_groups[0]["lr"] = rate * self.schedule.kernels
+        self.optimizers["others"].param_groups[0]["lr"] = rate * self.schedule.others
+        patch = torch.from_numpy(volume.astype(np.float32))[None, None]
+        target = space_to_depth(torch.from_numpy(channels)[None, None]).long()
+        with torch.autocast("cpu", torch.bfloat16):
+            folded = self.network.folded_logits(patch)
+        loss = dice_and_cross_entropy(folded.unflatten(1, (self.network.out_channels, 8)), target)
+        self.network.zero_grad()
+        torch.autograd.backward(loss)
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+        self.step += 1
+        self._average()
+        return float(loss.detach())
+
+    def save(self, path: Path) -> None:
+        """Write everything that `load` needs; the file appears whole or not at all."""
+        state = {
+            "step": self.step,
+            "seconds": 60.0 * self.minutes,
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+        }
+        beside = path.with_suffix(".part")
+        torch.save(state, beside)
+        beside.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Continue where `save` left off."""
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.step = state["step"]
+        self._seconds_before = state["seconds"]
+        self._started = time.monotonic()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # Short memory at first, or the random start would stay in the average for long.
+        decay = min(0.999, (1.0 + self.step) / (20.0 + self.step))
+        averaged: list[Tensor] = list(self.averaged.parameters())
+        torch._foreach_lerp_(averaged, list(self.network.parameters()), 1.0 - decay)
