@@ -35,9 +35,10 @@ def one_hot(labels: np.ndarray, values) -> torch.Tensor:
     return torch.from_numpy(np.stack([labels == v for v in (0, *values)])[None].astype(np.float32))
 
 
-@pytest.mark.parametrize("edt_is_installed", [True, False])
-def test_voxel_borders_equal_monai(edt_is_installed, monkeypatch):
-    if not edt_is_installed:
+@pytest.mark.parametrize("way", ["tree", "edt", "without edt"])
+def test_voxel_borders_equal_monai(way, monkeypatch):
+    monkeypatch.setattr(metrics, "TREE_SHARE", 1e9 if way == "tree" else 0.0)
+    if way == "without edt":
         monkeypatch.setattr(metrics, "edt", None)
     reference, prediction = two_labelings()
     values = [1, 2, 3, 4]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.ndimage as ndi
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from .errors import GeometryError
 from .label_boxes import Slices, label_boxes
@@ -28,6 +29,10 @@ Spacing = tuple[float, float, float]
 PERCENTILE = 95.0
 # Distances are float32 sums of squares; a distance that is the tolerance must not miss it by that.
 ROUNDING = 1e-5
+
+# A search tree takes about 1 us per surface element, a distance transform 30 ns per voxel of the
+# box (measured on spheres of 6 to 45 voxels radius, moved by 2): the tree wins below this share.
+TREE_SHARE = 0.03
 
 edt = importlib.import_module("edt") if importlib.util.find_spec("edt") else None
 
@@ -183,11 +188,23 @@ def _areas(spacing: Spacing) -> NDArray[np.float64]:
 
 def _distances(start: _Surface, end: _Surface, spacing: Spacing) -> NDArray[np.float64]:
     """Return the distance, mm, from each element of ``start`` to the nearest of ``end``."""
-    if edt is None:
-        field = ndi.distance_transform_edt(~end.elements, sampling=spacing)
-    else:
-        field = edt.edt((~end.elements).view(np.uint8), anisotropy=spacing, parallel=1)
-    return np.asarray(field[start.elements], np.float64)
+    if start.weights.size + end.weights.size > start.elements.size * TREE_SHARE:
+        if edt is None:
+            field = ndi.distance_transform_edt(~end.elements, sampling=spacing)
+        else:
+            field = edt.edt((~end.elements).view(np.uint8), anisotropy=spacing, parallel=1)
+        return np.asarray(field[start.elements], np.float64)
+    distances = np.zeros(start.weights.size)
+    # Elements that both surfaces share are at distance 0, and need no search.
+    apart = ~end.elements[start.elements]
+    tree = cKDTree(_places(end.elements, spacing), balanced_tree=False, compact_nodes=False)
+    distances[apart], _ = tree.query(_places(start.elements, spacing)[apart])
+    return distances
+
+
+def _places(elements: Mask, spacing: Spacing) -> NDArray[np.float64]:
+    places: NDArray[np.float64] = np.argwhere(elements) * np.asarray(spacing)
+    return places
 
 
 def _percentile(distances: NDArray[np.float64], _: NDArray[np.float64]) -> float:
