@@ -159,3 +159,27 @@ def test_overlapping_labels_get_layers():
     ).labelmap
     inner, outer = (result.mask(label) for label in result.labels)
     assert (inner & outer).sum() == inner.sum() > 0
+
+
+def test_one_body_drops_what_does_not_touch_the_largest_part():
+    volume = sphere_volume()
+    spotted = volume.voxels.copy()
+    spotted[0, 2:8, 2:8, 2:6] = 300
+    island = np.zeros(volume.grid.shape, bool)
+    island[2:8, 2:8, 2:6] = True
+    lonely = Volume(spotted, volume.affine)
+    kept = segment(lonely, threshold_network, recipe()).labelmap.layers[0]
+    assert kept[island].any()
+    dropped = segment(lonely, threshold_network, recipe(one_body=True)).labelmap.layers[0]
+    assert not dropped[island].any()
+    np.testing.assert_array_equal(dropped[~island][kept[~island] == 7] == 7, True)
+
+
+def test_labels_reach_the_border_although_the_grid_is_padded():
+    """The last voxels are interpolated among themselves, never towards the padding."""
+    grid = grid_around(SPHERE_CENTER_RAS, shape=(41, 37, 29))
+    ramp = np.full(grid.shape, 100.0, np.float32)
+    ramp[0, 0, 0] = 0
+    labels = segment(Volume(ramp[None], grid.affine), threshold_network, recipe()).labelmap
+    inner = labels.layers[0][6:, 6:, 6:]
+    assert (inner == 7).all()

@@ -27,7 +27,7 @@ class AxisMap:
         network_shape: ``(X, Y, Z)`` of the network's input, padding included.
         source_axis: For each network axis the source axis it runs along.
         coordinates: For each network axis ``a`` the coordinate along it of every voxel of source
-            axis ``source_axis[a]``, float64; rising, or falling where the axis is flipped. See
+            axis ``source_axis[a]``, float64; never falling, or never rising where it is flipped. See
             `AxisPlan.coordinates` for the formula.
         source_box: Source voxels that are covered.
     """
@@ -73,16 +73,19 @@ class AxisPlan:
 
         With ``m = n - start``, or ``stop - 1 - n`` when flipped, and ``w = stop - start`` voxels
         becoming ``s = scaled`` over the same extent, voxel ``m``, whose center is ``m + 1/2``
-        voxels from the edge, lies at ``(m + 1/2) * s / w - 1/2 + offset``. Voxels that get no
-        label are moved far away on their side, so that none falls onto the network's grid.
+        voxels from the edge, lies at ``(m + 1/2) * s / w - 1/2 + offset``. Within the outermost
+        half network voxel it stays at the last one that holds image, so that no label is drawn
+        towards the padding behind it. Voxels that get no label are moved far away on their side,
+        so that none falls onto the network's grid.
         """
         n = np.arange(self.length, dtype=np.float64)
         along = self.stop - 1 - n if self.flipped else n - self.start
         width = self.stop - self.start
-        place = (along + 0.5) * self.scaled / width - 0.5 + self.offset
+        within = (along + 0.5) * self.scaled / width - 0.5
         side = np.where(n < self.covered[0], -1, np.where(n >= self.covered[1], 1, 0))
         away = 2 * self.size + abs(self.offset)
-        return np.asarray(place + away * (-side if self.flipped else side), np.float64)
+        within = np.where(side == 0, np.clip(within, 0.0, self.scaled - 1.0), within)
+        return np.asarray(within + self.offset + away * (-side if self.flipped else side), np.float64)
 
 
 def axis_map(plans: tuple[AxisPlan, AxisPlan, AxisPlan]) -> AxisMap:

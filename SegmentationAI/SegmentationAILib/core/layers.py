@@ -45,7 +45,8 @@ class LayerRestorer:
         self._least_logits = np.log(probabilities / (1 - probabilities))
         dtype = smallest_label_dtype(max((label.value for label in labels if label), default=0))
         self._layers = [
-            None if label is None else np.zeros(mapping.source_shape, dtype) for label in labels
+            None if label is None else np.zeros(mapping.source_shape, dtype, order="F")
+            for label in labels
         ]
 
     def add(self, slab: LogitsSlab) -> None:

@@ -17,12 +17,15 @@ from .empty_windows import EmptyWindows
 from .entropy import EntropyRestorer
 from .errors import GeometryError, SegmentationAIError
 from .flips import FlipAverage
-from .labelmap import Label, Labelmap
+from .labelmap import Label, LabelArray, Labelmap
 from .layers import LayerRestorer
+from .memory_budget import free_memory_bytes
 from .patches import logits_slabs
+from .postprocess import keep_largest_components
 from .preprocess import InputRules, prepare
 from .progress import IGNORE, Progress
 from .restore import LabelRestorer
+from .slab_memory import sums_that_fit
 from .volume import Box, Grid, Volume
 from .window_logits import Network
 from .windows import plan_windows
@@ -43,6 +46,8 @@ class Recipe:
         overlap: Fraction that neighboring patches share.
         output: ``softmax`` when one label wins, ``sigmoid`` when each stands alone.
         mirror_axes: Network axes along which test-time augmentation may mirror.
+        one_body: Whether all labels together make one body, such as a brain: what does not touch
+            its largest part becomes background.
     """
 
     rules: InputRules
@@ -51,6 +56,12 @@ class Recipe:
     overlap: float = 0.5
     output: Literal["softmax", "sigmoid"] = "softmax"
     mirror_axes: tuple[int, ...] = (0, 1, 2)
+    one_body: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Channels of the logits."""
+        return len(self.labels) + (self.output == "softmax")
 
 
 @dataclass(frozen=True)
@@ -134,20 +145,22 @@ def segment(
     prepared = prepare(volume, recipe.rules, box, progress.part(0.0, PREPARED))
     ready = time.perf_counter()
     timed = _Timed(network)
-    labels = _label_restorer(prepared.axis_map, recipe, wanted)
+    windows = plan_windows(prepared.axis_map.network_shape, recipe.patch_shape, overlap)
+    labels = _label_restorer(prepared.axis_map, recipe)
     entropy = EntropyRestorer(prepared.axis_map, recipe.output) if options.uncertainty else None
     for slab in logits_slabs(
         prepared.array,
         FlipAverage(timed, recipe.mirror_axes) if options.mirror else timed,
-        plan_windows(prepared.axis_map.network_shape, recipe.patch_shape, overlap),
+        windows,
         empty=EmptyWindows(prepared.background),
         padding=prepared.background,
+        sum_in=sums_that_fit(windows, recipe.channels, free_memory_bytes()),
         progress=progress.part(PREPARED, INFERRED),
     ):
         labels.add(slab)
         if entropy is not None:
             entropy.add(slab)
-    labelmap = _labelmap(labels, wanted, volume)
+    labelmap = _labelmap(labels, recipe, wanted, volume)
     finished = time.perf_counter()
     return Segmentation(
         labelmap=labelmap,
@@ -213,20 +226,33 @@ def _checked_overlap(overlap: float) -> float:
     return overlap
 
 
-def _label_restorer(
-    axis_map: AxisMap, recipe: Recipe, wanted: Sequence[Label]
-) -> LabelRestorer | LayerRestorer:
+def _label_restorer(axis_map: AxisMap, recipe: Recipe) -> LabelRestorer | LayerRestorer:
     if recipe.output == "sigmoid":
-        return LayerRestorer(axis_map, [lab if lab in wanted else None for lab in recipe.labels])
-    # A structure that is not wanted still competes; where it wins, the voxel becomes background.
-    values = [label.value if label in wanted else 0 for label in recipe.labels]
-    return LabelRestorer(axis_map, (0, *values))
+        return LayerRestorer(axis_map, recipe.labels)
+    return LabelRestorer(axis_map, (0, *(label.value for label in recipe.labels)))
 
 
 def _labelmap(
-    restorer: LabelRestorer | LayerRestorer, wanted: tuple[Label, ...], volume: Volume
+    restorer: LabelRestorer | LayerRestorer,
+    recipe: Recipe,
+    wanted: tuple[Label, ...],
+    volume: Volume,
 ) -> Labelmap:
+    """Return the wanted labels; the others compete, and count for what hangs together."""
+    table = recipe.labels
+    layers: tuple[LabelArray, ...]
     if isinstance(restorer, LayerRestorer):
         layers, table = restorer.layers()
-        return Labelmap(layers, table, volume.affine)
-    return Labelmap((restorer.labels(),), wanted, volume.affine)
+    else:
+        layers = (restorer.labels(),)
+    if recipe.one_body:
+        body = np.logical_or.reduce([layer != 0 for layer in layers]).astype(np.uint8)
+        beside = keep_largest_components(body).labels == 0
+        for layer in layers:
+            layer[beside] = 0
+    names = {label.name for label in wanted}
+    for label in table:
+        if label.name not in names:
+            layer = layers[label.layer]
+            layer[layer == label.value] = 0
+    return Labelmap(layers, tuple(lab for lab in table if lab.name in names), volume.affine)

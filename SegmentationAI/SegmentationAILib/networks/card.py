@@ -94,6 +94,7 @@ class NetworkCard:
         channels: Inputs in order.
         patch_size: Voxels (X, Y, Z) of one patch, None for the whole grid.
         overlap: Fraction shared by neighboring patches, 0 to under 1.
+        one_body: Whether all labels together make one connected body, such as a brain.
         output: Whether one label wins (softmax) or each stands alone (sigmoid).
         license: Terms of the weights.
         source: Web page of the origin.
@@ -122,6 +123,7 @@ class NetworkCard:
     channels: tuple[Channel, ...]
     patch_size: tuple[int, int, int] | None
     overlap: float
+    one_body: bool
     output: Output
     license: License
     source: str

@@ -69,6 +69,7 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         ),
         patch_size=_triple(card["patch_size"]),
         overlap=float(card["overlap"]),
+        one_body=card.get("one_body", False),
         output=card["output"],
         license=License(
             shown_text(card["license"]["id"]),
@@ -203,6 +204,7 @@ def card_to_json(card: NetworkCard) -> dict[str, Any]:
         "channels": [{"role": one.role, "title": one.title} for one in card.channels],
         "patch_size": card.patch_size and list(card.patch_size),
         "overlap": card.overlap,
+        "one_body": card.one_body,
         "output": card.output,
         "license": vars(card.license),
         "source": card.source,

@@ -123,7 +123,9 @@ def recipe_of(card: NetworkCard) -> Recipe:
         size=card.size,
         modality=card.modality,
     )
-    return Recipe(rules, card.labels, card.patch_size, card.overlap, card.output)
+    return Recipe(
+        rules, card.labels, card.patch_size, card.overlap, card.output, one_body=card.one_body
+    )
 
 
 def _voxels_per_label(labelmap: Labelmap) -> list[int]:
