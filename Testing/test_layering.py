@@ -18,6 +18,8 @@ NUMPY_ONLY_CORE = {
     "segment_tags",
     "prompts",
     "journal",
+    "mask_history",
+    "process_lock",
 }
 ALLOWED = {
     "core": {"resources"},
