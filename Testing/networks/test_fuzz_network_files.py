@@ -12,8 +12,8 @@ import safetensors
 import safetensors.numpy
 from network_files import header_of, safetensors_bytes, tiny_weights, whole_safetensors, zip_of
 
+from SegmentationAILib.core.archive import extract
 from SegmentationAILib.core.errors import WeightsError
-from SegmentationAILib.networks.archive import extract
 from SegmentationAILib.networks.checkpoint import check_pickle
 from SegmentationAILib.networks.weights import weights_from_bytes
 

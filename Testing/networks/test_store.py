@@ -13,10 +13,10 @@ from loopback_server import CERTIFICATE, loopback_server
 from network_files import network_folder, tiny_card, tiny_weights, whole_safetensors
 
 from SegmentationAILib.core.errors import WeightsError
+from SegmentationAILib.core.folder_lock import locked
 from SegmentationAILib.networks import install as install_module
 from SegmentationAILib.networks.card_reader import card_from_json
 from SegmentationAILib.networks.catalog import Catalog
-from SegmentationAILib.networks.folder_lock import locked
 from SegmentationAILib.networks.install import InstallRequest, install
 from SegmentationAILib.networks.network_source import check_id
 from SegmentationAILib.networks.store import NetworkStore
@@ -219,7 +219,7 @@ def test_two_processes_cannot_change_the_networks_at_once(tmp_path):
 def test_the_lock_ends_with_the_process_that_holds_it(tmp_path):
     code = (
         "import sys, pathlib, time\n"
-        "from SegmentationAILib.networks.folder_lock import locked\n"
+        "from SegmentationAILib.core.folder_lock import locked\n"
         "with locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n    time.sleep(60)\n"
     )

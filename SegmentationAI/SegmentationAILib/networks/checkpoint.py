@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from ..core.archive import MAX_TOTAL_BYTES, opened_archive
 from ..core.errors import WeightsError
-from .archive import MAX_TOTAL_BYTES, opened_archive
 
 MAX_PICKLE_BYTES: Final = 16 << 20
 SECONDS: Final = 300

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from ..core.errors import WeightsError
+from ..core.offline import check_online
 from ..core.progress import IGNORE, Progress
 from .weights import check_sha256
 
@@ -51,9 +52,11 @@ def download(
     Raises:
         WeightsError: Not https, redirected away from https, an error page, another size or hash,
             or the server is out of reach.
+        OfflineError: The program is set to stay off the network.
         OSError: The disk is full or the folder cannot be written.
     """
     check_address(address)
+    check_online(f"The download from {_shown(address)}")
     part = target.with_name(target.name + ".part")
     for attempt in range(TRIES):
         try:

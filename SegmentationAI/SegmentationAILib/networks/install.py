@@ -12,16 +12,16 @@ from urllib.parse import unquote, urlsplit
 
 import safetensors.numpy
 
+from ..core.archive import extract
 from ..core.errors import WeightsError
+from ..core.folder_lock import locked
 from ..core.progress import IGNORE, Progress
+from ..core.staging import clear_leftovers, publish, staged
 from ..resources import OWNER_ONLY
-from .archive import extract
 from .card import NetworkCard
 from .card_reader import write_card
 from .download import check_address, download
-from .folder_lock import locked
 from .network_source import CARD, NetworkSource, check_id, source_from_file, source_from_folder
-from .staging import clear_leftovers, publish, staged
 from .store import WEIGHTS, NetworkStore, StoredNetwork
 from .weights import Weights, check_sha256, kind_of, read_weights, sha256_of
 

@@ -11,13 +11,13 @@ from typing import Final, Literal
 
 from ..core.atomic import whole_file
 from ..core.errors import WeightsError
+from ..core.folder_lock import locked
+from ..core.staging import clear_leftovers, discard
 from ..resources import OWNER_ONLY, data_folder, resource
 from .card import NetworkCard
 from .card_reader import MAX_CARD_BYTES, card_from_bytes, card_to_json
 from .catalog import Catalog, catalog
-from .folder_lock import locked
 from .network_source import CARD, check_id
-from .staging import clear_leftovers, discard
 from .weights import Weights, check_sha256, read_weights
 
 WEIGHTS: Final = "weights.safetensors"

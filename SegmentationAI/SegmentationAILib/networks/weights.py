@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.archive import member_names
 from ..core.errors import WeightsError
-from .archive import member_names
 from .checkpoint import check_pickle, safetensors_from_checkpoint
 from .safetensors_header import entries_of, looks_like_safetensors
 

@@ -16,8 +16,8 @@ from network_files import (
     zip_of,
 )
 
+from SegmentationAILib.core.archive import extract
 from SegmentationAILib.core.errors import WeightsError
-from SegmentationAILib.networks.archive import extract
 
 SECONDS_TO_REFUSE = 2.0
 

@@ -22,8 +22,8 @@ from network_files import (
     zip_of,
 )
 
+from SegmentationAILib.core import archive as archive_module
 from SegmentationAILib.core.errors import WeightsError
-from SegmentationAILib.networks import archive as archive_module
 from SegmentationAILib.networks.catalog import Catalog
 from SegmentationAILib.networks.install import InstallRequest, install
 from SegmentationAILib.networks.store import NetworkStore
@@ -110,7 +110,8 @@ def test_case_48_a_disk_that_fills_during_extraction_leaves_nothing(a_store, tmp
 
 KILLED = """
 import os, pathlib, signal, sys
-from SegmentationAILib.networks import archive, install, staging
+from SegmentationAILib.core import archive, staging
+from SegmentationAILib.networks import install
 from SegmentationAILib.networks.catalog import Catalog
 from SegmentationAILib.networks.store import NetworkStore
 

@@ -4,8 +4,8 @@ import zipfile
 import pytest
 from network_files import fingerprint, zip_of
 
+from SegmentationAILib.core.archive import MAX_MEMBERS, extract
 from SegmentationAILib.core.errors import WeightsError
-from SegmentationAILib.networks.archive import MAX_MEMBERS, extract
 
 GOOD = [("net/card.json", b"{}"), ("net/weights.safetensors", b"1234"), ("net/sub/a.txt", b"a")]
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Final
 
-from ..core.errors import WeightsError
-from ..core.progress import IGNORE, Progress
+from .errors import WeightsError
+from .progress import IGNORE, Progress
 
 MAX_MEMBERS: Final = 1000
 MAX_DIRECTORY_BYTES: Final = 1 << 20

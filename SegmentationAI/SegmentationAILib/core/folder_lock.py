@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ..core.errors import WeightsError
-from ..core.progress import IGNORE, Progress
+from .errors import WeightsError
+from .progress import IGNORE, Progress
 
 SECONDS_BETWEEN_TRIES: Final = 0.05
 
