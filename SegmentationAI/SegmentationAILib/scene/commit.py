@@ -1,0 +1,142 @@
+"""A result becomes segments: through the Segment Editor's masking, as one undo state, step by step.
+
+Locked segments, the editable area and the overwrite mode are honored; what a person has corrected
+is never lost. A commit is a generator: the event loop runs between its steps.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from ..core.errors import SegmentationAIError
+from ..core.volume import Affine, check_same_grid
+from .commit_plan import Rule, plan_of_commit
+from .placement import place_in_hierarchy, world_from_local
+from .prepared_result import PreparedResult
+from .segment_editors import SegmentEditors
+from .segment_writing import (
+    Target,
+    check_lattice,
+    check_there,
+    is_there,
+    share_layers,
+    takes_all_at_once,
+    write_one_by_one,
+)
+from .surfaces import CLOSED_SURFACE, create_surfaces
+from .volume_node import grid_of_node
+
+
+@dataclass(frozen=True, eq=False)
+class Committed:
+    """What a commit did.
+
+    Attributes:
+        node: The segmentation that has the result.
+        segment_ids: Segments that were added or changed, in the result's order.
+        notes: Sentences about what was put elsewhere.
+    """
+
+    node: slicer.vtkMRMLSegmentationNode
+    segment_ids: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+# Yields the fraction done; returns what was done.
+Commit = Generator[float, None, Committed]
+
+
+def commit(
+    result: PreparedResult,
+    volume_node: slicer.vtkMRMLVolumeNode,
+    editors: SegmentEditors,
+    rule: Rule,
+    target: slicer.vtkMRMLSegmentationNode,
+) -> Commit:
+    """Write a result into a segmentation; step the generator until it returns.
+
+    One undo of the node's editor takes everything back. When a step raises, or the generator is
+    closed, the segmentation is as it was.
+
+    Args:
+        result: On the grid of the volume.
+        volume_node: What the result was made of.
+        editors: Give the Segment Editor logic whose settings and undo count.
+        rule: Which segments may be changed.
+        target: See `new_segmentation` for one of its own.
+
+    Raises:
+        GeometryError: The result is not on the volume's grid, or a segment to be changed lies on
+            other voxels.
+        SegmentationAIError: The target was removed, or its segments exchanged, meanwhile.
+    """
+    place = _place(result, volume_node, target)
+    segmentation = target.GetSegmentation()
+    work = Target(target, segmentation, editors.editor_of(target), result, place)
+    plan = plan_of_commit(result, segmentation, rule)
+    check_lattice(work, plan)
+    yield 0.0
+    check_there(work)
+    if target.GetDisplayNode() is None:
+        target.CreateDefaultDisplayNodes()
+    if not work.logic.SaveStateForUndo():
+        raise SegmentationAIError(
+            "The Segment Editor could not save its state for undo, so the result was not written; "
+            "set its number of undo states to 1 or more."
+        )
+    had_surfaces = segmentation.ContainsRepresentation(CLOSED_SURFACE)
+    try:
+        if takes_all_at_once(work):
+            share_layers(work, plan)
+        else:
+            if had_surfaces:
+                # Else Slicer makes the surface anew at every change; undo brings the old ones back.
+                segmentation.RemoveRepresentation(CLOSED_SURFACE)
+            yield from write_one_by_one(work, plan, rule)
+    except BaseException:
+        if is_there(work):
+            work.logic.Undo()
+        raise
+    if had_surfaces:
+        yield 1.0
+        create_surfaces(target)
+    return Committed(target, tuple(p.label.segment_id for p in plan.placings), plan.notes)
+
+
+def finished(steps: Commit) -> Committed:
+    """Run a commit to its end at once, for scripts and for a scene that is about to be saved."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            committed: Committed = stop.value
+            return committed
+
+
+def new_segmentation(
+    scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode, name: str
+) -> slicer.vtkMRMLSegmentationNode:
+    """Return an empty segmentation beside a volume, under its transform, with its geometry."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    node.CreateDefaultDisplayNodes()
+    place_in_hierarchy(node, scene, beside=volume_node)
+    return node
+
+
+def _place(
+    result: PreparedResult,
+    volume_node: slicer.vtkMRMLVolumeNode,
+    target: slicer.vtkMRMLSegmentationNode,
+) -> Affine:
+    """Return where the result's voxels lie in the target's own frame."""
+    world = grid_of_node(volume_node)
+    check_same_grid(result.labelmap.grid, world, ("The result", f"'{volume_node.GetName()}'"))
+    if target.GetTransformNodeID() == volume_node.GetTransformNodeID():
+        # The volume's own matrix, not an equal one: Slicer compares geometries more strictly.
+        return grid_of_node(volume_node, world=False).affine
+    local: Affine = np.linalg.solve(world_from_local(target), world.affine).astype(np.float64)
+    return local
