@@ -98,15 +98,14 @@ def decoded(place: list[int], content: bytes) -> PlacedMask:
 
 def box_of(voxels: Mask) -> Box:
     """Return the smallest box of all True voxels, of no voxel when there is none."""
-    start, stop = [], []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        found = np.flatnonzero(voxels.any(axis=others))
-        if not len(found):
-            return Box((0, 0, 0), (0, 0, 0))
-        start.append(int(found[0]))
-        stop.append(int(found[-1]) + 1)
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    # The first axis is the contiguous one: it goes first, and what is left is small.
+    columns: Mask = np.any(voxels, axis=0)
+    spans = [np.flatnonzero(np.any(columns, axis=axis)) for axis in (1, 0)]
+    if not len(spans[0]):
+        return Box((0, 0, 0), (0, 0, 0))
+    (j0, j1), (k0, k1) = ((int(span[0]), int(span[-1]) + 1) for span in spans)
+    rows = np.flatnonzero(np.any(voxels[:, j0:j1, k0:k1], axis=(1, 2)))
+    return Box((int(rows[0]), j0, k0), (int(rows[-1]) + 1, j1, k1))
 
 
 def union(first: Box, second: Box) -> Box:
