@@ -1,0 +1,111 @@
+"""A running Slicer as far as the panel sees one, and the panel in it."""
+
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PySide6 import QtCore, QtTest, QtWidgets
+from slicer_adapter.application import RunningSlicer, running_slicer
+
+PANEL_WIDTH = 400
+
+
+@pytest.fixture
+def a_slicer(a_home):
+    """A scene with its logics and the application on it; fails the test when a slot raised."""
+    with running_slicer() as slicer_application:
+        yield slicer_application
+
+
+@dataclass
+class OpenModule:
+    """The module's widget in a window, and the hands of a person."""
+
+    widget: Any
+    window: Any
+    running: RunningSlicer
+
+    @property
+    def panel(self) -> Any:
+        return self.widget.panel
+
+    def find(self, name: str) -> Any:
+        """Return the widget of that object name, which exists once."""
+        found = self.window.findChildren(QtWidgets.QWidget, name)
+        assert len(found) == 1, f"{len(found)} widgets are called {name}"
+        return found[0]
+
+    def click(self, name: str) -> None:
+        """Click a button that a person can see and press."""
+        button = self.find(name)
+        assert QtWidgets.QWidget.isVisible(button), f"{name} is not to be seen"
+        assert QtWidgets.QWidget.isEnabled(button), f"{name} cannot be pressed"
+        # A check box takes clicks on its mark and its text alone.
+        place = QtCore.QPoint(10, QtWidgets.QWidget.height(button) // 2)
+        QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton, pos=place)
+        QtWidgets.QApplication.processEvents()
+
+    def is_shown(self, name: str) -> bool:
+        """Return whether a person sees a widget."""
+        return QtWidgets.QWidget.isVisible(self.find(name))
+
+    def press(self, key: Any) -> None:
+        """Press a key in the window."""
+        QtTest.QTest.keyClick(self.window, key)
+        QtWidgets.QApplication.processEvents()
+
+    def wait_until(self, is_reached: Any, seconds: float = 20.0) -> None:
+        """Run the event loop until something holds."""
+        assert QtTest.QTest.qWaitFor(lambda: bool(is_reached()), int(1000 * seconds)), "too late"
+
+
+@pytest.fixture
+def opened(a_slicer, monkeypatch):
+    """Opens the module on a logic, the real one by default; closes all at the end."""
+    made = []
+
+    def open_module(logic: Any = None) -> OpenModule:
+        import qt
+
+        from SegmentationAI import SegmentationAILogic, SegmentationAIWidget
+
+        if logic is not None:
+            monkeypatch.setattr(SegmentationAILogic, "for_panel", lambda self: logic)
+        window = qt.QWidget()
+        window.setLayout(qt.QVBoxLayout())
+        window.resize(PANEL_WIDTH, 900)
+        widget = SegmentationAIWidget(window)
+        widget.setup()
+        window.show()
+        # Offscreen windows are active only when told; shortcuts work in the active one alone.
+        window.activateWindow()
+        QtWidgets.QApplication.processEvents()
+        made.append((widget, window))
+        return OpenModule(widget, window, a_slicer)
+
+    yield open_module
+    for widget, window in made:
+        widget.cleanup()
+        window.close()
+        window.deleteLater()
+    sys.modules.pop("SampleData", None)
+
+
+@pytest.fixture
+def a_sample_data_module(monkeypatch):
+    """Stands in for Slicer's Sample Data module; it does not check addresses, it remembers."""
+    registered: list[dict[str, Any]] = []
+
+    class SampleDataLogic:
+        @staticmethod
+        def registerCustomSampleDataSource(  # noqa: N802
+            category="Custom", sampleName=None, uris=None, fileNames=None, nodeNames=None,  # noqa: N803
+            customDownloader=None, thumbnailFileName=None, loadFileTypes=None, loadFiles=None,  # noqa: N803
+            loadFileProperties=None, checksums=None,  # noqa: N803
+        ):  # fmt: skip
+            registered.append({"name": sampleName, "uri": uris, "checksum": checksums})
+
+    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=SampleDataLogic))
+    return registered
