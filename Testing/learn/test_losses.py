@@ -41,3 +41,11 @@ def test_half_precision_logits_are_summed_in_single_precision():
     logits = torch.zeros(1, 2, 32, 32, 32, dtype=torch.bfloat16)
     expected = math.log(2) + 1 - (2 * 16384 + 1) / (16384 + 32768 + 1)
     assert dice_and_cross_entropy(logits, channels).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_weight_concerns_the_dice_part_alone():
+    channels = torch.tensor([[[[0, 0, 0, 1]]]])
+    logits = torch.zeros(1, 4, 1, 1, 4)
+    parts = [dice_and_cross_entropy(logits, channels, weight).item() for weight in (0.0, 0.5, 1.0)]
+    assert parts[0] == pytest.approx(math.log(4), abs=1e-6)
+    assert parts[1] == pytest.approx((parts[0] + parts[2]) / 2, abs=1e-6)

@@ -38,6 +38,11 @@ def test_the_rate_rises_linearly_and_falls_with_a_cosine():
     assert schedule.rate(7.0) == pytest.approx(0.01)
 
 
+def test_small_structures_are_found_first_and_sized_later():
+    schedule = Schedule(minutes=60.0, dice_until=0.5, dice_after=0.02)
+    assert [schedule.dice_weight(f) for f in (0.0, 0.49, 0.5, 1.0)] == [1.0, 1.0, 0.02, 0.02]
+
+
 def test_it_learns_a_volume():
     run = a_run()
     losses = [run.learn(*a_volume()) for _ in range(30)]
@@ -56,6 +61,15 @@ def test_the_averaged_network_follows_without_gradients():
         # after the first step the average moves by 1 - 2/21 of the way
         torch.testing.assert_close(averaged, torch.lerp(before, now.detach(), 1 - 2 / 21))
     assert not any(p.requires_grad for p in run.averaged.parameters())
+
+
+def test_the_branch_for_detail_joins_at_its_time():
+    early, late = a_run(), a_run()
+    late.schedule = Schedule(minutes=1000.0, warm_up=1e-6, details_from=0.0)
+    early.learn(*a_volume())
+    late.learn(*a_volume())
+    assert not early.network.detail_head.weight.any()
+    assert late.network.detail_head.weight.abs().max() > 0
 
 
 def test_a_resumed_run_continues_as_if_it_had_not_stopped(tmp_path):

@@ -21,7 +21,10 @@ def one_thread():
 @pytest.fixture(scope="module")
 def a_network():
     torch.manual_seed(0)
-    return SpaceToDepthUNet(in_channels=2, out_channels=3, widths=(8, 16)).eval()
+    network = SpaceToDepthUNet(in_channels=2, out_channels=3, widths=(8, 16)).eval()
+    torch.nn.init.normal_(network.head.bias)
+    torch.nn.init.normal_(network.detail_head.weight)
+    return network
 
 
 def test_each_block_of_eight_voxels_becomes_eight_channels():
@@ -35,12 +38,28 @@ def test_each_block_of_eight_voxels_becomes_eight_channels():
 
 @torch.no_grad()
 def test_strided_and_folded_forms_give_the_same_logits(a_network):
+    patch = torch.randn(2, 2, 8, 16, 12, generator=torch.Generator().manual_seed(1))
+    logits = a_network(patch)
+    assert logits.shape == (2, 3, 8, 16, 12)
+    torch.testing.assert_close(a_network.training_logits(patch), logits, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_new_branch_for_detail_adds_nothing():
     torch.manual_seed(1)
-    torch.nn.init.normal_(a_network.head.bias)
-    patch = torch.randn(2, 2, 8, 16, 12)
-    expected = depth_to_space(a_network.folded_logits(patch))
-    assert expected.shape == (2, 3, 8, 16, 12)
-    torch.testing.assert_close(a_network(patch), expected, atol=2e-5, rtol=1e-4)
+    network = SpaceToDepthUNet(1, 3, (8, 16))
+    patch = torch.randn(1, 1, 8, 16, 12)
+    coarse = depth_to_space(network.folded_logits(patch))
+    torch.testing.assert_close(network(patch), coarse, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_branch_for_detail_sees_single_voxels(a_network):
+    patch = torch.zeros(1, 2, 8, 16, 12)
+    patch[0, 0, 3, 7, 6] = 1.0
+    detail = a_network(patch) - depth_to_space(a_network.folded_logits(patch))
+    change = (detail[0, :, 3, 7, 6] - detail[0, :, 0, 0, 0]).abs().max()
+    assert change > 0.1
 
 
 @torch.no_grad()
@@ -60,7 +79,8 @@ def test_the_shipped_networks_size_fits_ten_megabytes_in_half_precision():
     blocks = sum(2 * 27 * w * w + 4 * w for w in (32, 64, 128, 160))
     decoder = sum(27 * 3 * w * w + 2 * w * w + 4 * w for w in (32, 64, 128))
     steps = 2 * 8 * (32 * 64 + 64 * 128 + 128 * 160)
-    assert count == 27 * 8 * 32 + blocks + decoder + steps + 33 * 8 * 17
+    detail = 8 * 32 * 15 + 27 * 16 * 16 + 2 * 16 + 16 * 17
+    assert count == 27 * 8 * 32 + blocks + decoder + steps + 33 * 8 * 17 + detail
     assert 2 * count < 10_000_000
     assert network.stride == 16
 

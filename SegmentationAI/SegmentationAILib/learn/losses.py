@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
-    """Return cross-entropy plus one minus the mean soft Dice of the channels that occur, a scalar.
+def dice_and_cross_entropy(logits: Tensor, channels: Tensor, dice_weight: float = 1.0) -> Tensor:
+    """Return cross-entropy plus weighted one minus mean soft Dice of the channels that occur.
 
     The Dice part is that of Milletari et al., V-Net, 3DV 2016, doi:10.1109/3DV.2016.79, with plain
     (not squared) sums; background counts as one channel. A channel that does not occur is left to
@@ -17,6 +17,7 @@ def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
     Args:
         logits: `(B, K, ...)`, any float type; computed in float32.
         channels: `(B, ...)` int64, 0 to K - 1.
+        dice_weight: of the Dice part.
     """
     count = logits.shape[1]
     log_probabilities = functional.log_softmax(logits.flatten(2).float(), dim=1)
@@ -28,4 +29,4 @@ def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
     predicted = log_probabilities.exp().sum(dim=(0, 2))
     present = torch.bincount(flat, minlength=count).float()
     dice = (2.0 * hit + 1.0) / (predicted + present + 1.0)
-    return cross_entropy + 1.0 - dice[present > 0].mean()
+    return cross_entropy + dice_weight * (1.0 - dice[present > 0].mean())

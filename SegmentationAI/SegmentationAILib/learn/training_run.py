@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate moves with the clock.
+    """How learning rate and loss move with the clock.
 
     Attributes:
         minutes: length of the whole training.
@@ -33,6 +33,13 @@ class Schedule:
         others: highest learning rate of first layer, last layer and normalization (AdamW).
         floor: lowest rate, as a fraction of the highest.
         warm_up: fraction of the training in which the rate rises.
+        dice_until: fraction of the training in which the Dice part of the loss has weight 1. It
+            finds the small structures, but it draws what is uncertain too large: after half of the
+            training the hippocampi of the held-out heads had 1.9 times their volume.
+        dice_after: its weight from then on.
+        details: highest learning rate of the detail branch's last layer (AdamW).
+        details_from: fraction of the training from which the branch on the full grid takes part;
+            a step costs half as much again with it.
     """
 
     minutes: float
@@ -40,6 +47,10 @@ class Schedule:
     others: float = 2e-3
     floor: float = 0.01
     warm_up: float = 0.02
+    dice_until: float = 0.5
+    dice_after: float = 0.02
+    details: float = 2e-2
+    details_from: float = 0.65
 
     def rate(self, fraction: float) -> float:
         """Return the rate as a fraction of the highest: a linear rise, then half a cosine.
@@ -50,6 +61,10 @@ class Schedule:
         rise = min(1.0, (fraction + 0.05 * self.warm_up) / self.warm_up)
         fall = 0.5 * (1.0 + math.cos(math.pi * min(fraction, 1.0)))
         return rise * max(fall, self.floor)
+
+    def dice_weight(self, fraction: float) -> float:
+        """Return the weight of the Dice part of the loss at `fraction` (0 to 1) of the training."""
+        return 1.0 if fraction < self.dice_until else self.dice_after
 
 
 class TrainingRun:
@@ -63,10 +78,14 @@ class TrainingRun:
         self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
         self.schedule = schedule
-        kernels, others = split_parameters(network, (network.stem, network.head))
+        outer = (network.stem, network.head, network.detail_head)
+        kernels, others = split_parameters(network, outer)
+        details = list(network.detail_head.parameters())
+        others = [p for p in others if p is not details[0]]
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "kernels": OrthogonalMomentum(kernels, lr=schedule.kernels),
             "others": torch.optim.AdamW(others, lr=schedule.others, betas=(0.9, 0.99)),
+            "details": torch.optim.AdamW(details, lr=schedule.details, betas=(0.9, 0.99)),
         }
         self.step = 0
         self._seconds_before = 0.0
@@ -88,14 +107,13 @@ class TrainingRun:
 
     def learn(self, volume: np.ndarray, channels: np.ndarray) -> float:
         """Take one step on a volume `(I, J, K)` with its channels `(I, J, K)`; return the loss."""
-        rate = self.schedule.rate(self.fraction)
+        fraction = self.fraction
+        rate = self.schedule.rate(fraction)
         self.optimizers["kernels"].param_groups[0]["lr"] = rate * self.schedule.kernels
         self.optimizers["others"].param_groups[0]["lr"] = rate * self.schedule.others
-        patch = torch.from_numpy(volume.astype(np.float32))[None, None]
-        target = space_to_depth(torch.from_numpy(channels)[None, None]).long()
-        with torch.autocast("cpu", torch.bfloat16):
-            folded = self.network.folded_logits(patch)
-        loss = dice_and_cross_entropy(folded.unflatten(1, (self.network.out_channels, 8)), target)
+        self.optimizers["details"].param_groups[0]["lr"] = rate * self.schedule.details
+        logits, target = self._logits(volume, channels, fraction >= self.schedule.details_from)
+        loss = dice_and_cross_entropy(logits, target, self.schedule.dice_weight(fraction))
         self.network.zero_grad()
         torch.autograd.backward(loss)
         for optimizer in self.optimizers.values():
@@ -128,9 +146,23 @@ class TrainingRun:
         self._seconds_before = state["seconds"]
         self._started = time.monotonic()
 
+    def _logits(
+        self, volume: np.ndarray, channels: np.ndarray, with_details: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits `(1, K, ...)` and the channels `(1, ...)` that they should answer."""
+        patch = torch.from_numpy(volume.astype(np.float32))[None, None]
+        truth = torch.from_numpy(channels)[None]
+        with torch.autocast("cpu", torch.bfloat16):
+            if with_details:
+                return self.network.training_logits(patch), truth.long()
+            folded = self.network.folded_logits(patch)
+        return folded.unflatten(1, (self.network.out_channels, 8)), space_to_depth(
+            truth[None]
+        ).long()
+
     @torch.no_grad()
     def _average(self) -> None:
         # Short memory at first, or the random start would stay in the average for long.
-        decay = min(0.999, (1.0 + self.step) / (20.0 + self.step))
+        decay = min(0.998, (1.0 + self.step) / (20.0 + self.step))
         averaged: list[Tensor] = list(self.averaged.parameters())
         torch._foreach_lerp_(averaged, list(self.network.parameters()), 1.0 - decay)
