@@ -60,6 +60,7 @@ class Request:
         roi: A box, None for the whole scan.
         structures: Names of the wanted labels, None for all.
         into: Segmentation that gets the result, None for a new one.
+        replaces_work: Whether segments that a person corrected are replaced; locked ones never.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -68,6 +69,7 @@ class Request:
     roi: slicer.vtkMRMLMarkupsROINode | None = None
     structures: tuple[str, ...] | None = None
     into: slicer.vtkMRMLSegmentationNode | None = None
+    replaces_work: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,16 @@ class SegmentFacts:
     is_locked: bool
     status: Status
     origin: str
+
+
+@dataclass(frozen=True)
+class KeptPart:
+    """One part of the data folder: its size, and whether it can be deleted from the panel."""
+
+    key: str
+    title: str
+    size_bytes: int
+    can_be_deleted: bool
 
 
 @dataclass(frozen=True)

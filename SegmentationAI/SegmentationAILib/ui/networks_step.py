@@ -1,0 +1,112 @@
+"""The step *Networks*: what is here, what can be had, under which license."""
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..scene.panel_facts import NetworkFacts, Outcome, Table
+from .panel_logic import StoreLogic
+from .panel_state import PanelState
+from .plain_table import show_table
+from .sections import load_section
+from .status_line import StatusLine
+from .words import size_in_words, use_in_words
+
+
+class NetworksStep:
+    """The step for networks.
+
+    Args:
+        logic: Lists, installs and removes.
+        status: Shows progress, errors and what was done.
+        on_change: Told that a network came or went.
+    """
+
+    def __init__(
+        self, logic: StoreLogic, status: StatusLine, on_change: Callable[[], None]
+    ) -> None:
+        self._logic, self._status, self._on_change = logic, status, on_change
+        self._networks: tuple[NetworkFacts, ...] = ()
+        self._is_busy = False
+        self.section, self._ui = load_section("Networks")
+        self._ui.networksTable.connect("itemSelectionChanged()", self._show_card)
+        self._ui.installButton.connect("clicked()", self._install)
+        self._ui.removeButton.connect("clicked()", self._remove)
+
+    def show(self, state: PanelState) -> None:
+        """Nothing of this step is kept in the scene."""
+
+    def open(self) -> None:
+        """List the networks; called when the step opens."""
+        with self._status.answering():
+            self._networks = self._logic.networks(None)
+        headings = (_("Network"), _("Size"), _("State"))
+        rows = tuple((n.title, size_in_words(n.size_bytes), _state(n)) for n in self._networks)
+        show_table(self._ui.networksTable, Table(headings, rows))
+        self._show_card()
+
+    def close(self) -> None:
+        """Nothing is held: an installation goes on while other steps are open."""
+
+    def _chosen(self) -> NetworkFacts | None:
+        row = self._ui.networksTable.currentRow()
+        return self._networks[row] if 0 <= row < len(self._networks) else None
+
+    def _show_card(self) -> None:
+        network = self._chosen()
+        state = "" if network is None or self._is_busy else network.state
+        can_be_installed = network is not None and network.can_be_installed
+        self._ui.installButton.enabled = state == "available" and can_be_installed
+        self._ui.removeButton.enabled = state == "installed"
+        sentences: tuple[str, ...] = ()
+        if network is not None:
+            terms = _("License: {use} ({id}).")
+            terms = terms.format(use=use_in_words(network.use), id=network.license_id)
+            sentences = (network.task, *network.limits, terms)
+        self._ui.cardLabel.text = " ".join(sentences)
+        self._ui.cardLabel.toolTip = "" if network is None else network.id
+
+    def _install(self) -> None:
+        network = self._chosen()
+        assert network is not None, "the button is enabled with a network alone"
+        with self._status.answering():
+            self._is_busy = True
+            self._show_card()
+            try:
+                self._logic.install(network.id, self._progress, self._installed)
+            except BaseException:
+                self._is_busy = False
+                self._show_card()
+                raise
+
+    def _progress(self, fraction: float, sentence: str, seconds_left: float | None) -> None:
+        self._status.say(f"{sentence} ({fraction:.0%})")
+
+    def _installed(self, outcome: Outcome) -> None:
+        self._is_busy = False
+        self._status.say(outcome.sentence, outcome.details)
+        self.open()
+        self._on_change()
+
+    def _remove(self) -> None:
+        network = self._chosen()
+        assert network is not None, "the button is enabled with a network alone"
+        question = _("Remove {title}? It has to be downloaded again to be used.")
+        if not slicer.util.confirmOkCancelDisplay(question.format(title=network.title)):
+            return
+        with self._status.answering():
+            self._status.say(self._logic.remove(network.id))
+        self.open()
+        self._on_change()
+
+
+def _state(network: NetworkFacts) -> str:
+    words = {
+        "shipped": _("part of the module"),
+        "installed": _("installed"),
+        "available": _("can be installed"),
+    }
+    if network.state == "available" and not network.can_be_installed:
+        return str(_("address not known"))
+    return str(words[network.state])

@@ -1,0 +1,46 @@
+"""What the panel remembers: typed values in the module's parameter node, saved with the scene."""
+
+from slicer import (
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+)
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+
+@parameterNodeWrapper
+class PanelState:
+    """Choices of the person.
+
+    Attributes:
+        volume: The scan.
+        roi: Box to work in, none for the whole scan.
+        result: The segmentation that is corrected, measured and exported.
+        into: The segmentation that gets the next result, none for a new one.
+        replaces_work: Whether corrected segments are replaced by the next result.
+        network: ID of the network.
+        shows_all: Whether networks for other kinds of scans are listed too.
+        left_out: Structures that are not wanted in the result.
+        second: Scan for the second input channel of the network.
+        third: Scan for the third input channel.
+        fourth: Scan for the fourth input channel.
+        export_format: Key of the format that was exported last.
+        step: Name of the open step.
+    """
+
+    volume: vtkMRMLScalarVolumeNode
+    roi: vtkMRMLMarkupsROINode
+    result: vtkMRMLSegmentationNode
+    into: vtkMRMLSegmentationNode
+    replaces_work: bool
+    network: str
+    shows_all: bool
+    left_out: list[str]
+    second: vtkMRMLScalarVolumeNode
+    third: vtkMRMLScalarVolumeNode
+    fourth: vtkMRMLScalarVolumeNode
+    export_format: str
+    step: str
+
+
+EXTRA_CHANNELS = ("second", "third", "fourth")

@@ -1,0 +1,28 @@
+"""Tables that are read, not edited: rows of text under headings."""
+
+from typing import Any
+
+import qt
+
+from ..scene.panel_facts import Table
+
+
+def show_table(widget: Any, table: Table) -> None:
+    """Fill a QTableWidget; the chosen row stays chosen where there is one of that number."""
+    row = widget.currentRow()
+    widget.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+    widget.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+    widget.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+    widget.verticalHeader().setVisible(False)
+    widget.setColumnCount(len(table.headings))
+    widget.setHorizontalHeaderLabels(list(table.headings))
+    widget.setRowCount(len(table.rows))
+    for number, cells in enumerate(table.rows):
+        for column, text in enumerate(cells):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(text)
+            widget.setItem(number, column, item)
+    widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    widget.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    if 0 <= row < len(table.rows):
+        widget.selectRow(row)
