@@ -104,7 +104,7 @@ def test_without_smoothing_a_box_has_exactly_the_volume_of_its_voxels(a_slicer, 
     voxels = np.zeros(grid.shape, np.uint8)
     voxels[2:6, 1:5, 3:6] = 1
     node = a_node(a_slicer, voxels, grid.affine)
-    create_surfaces(node, smoothing_passes=0)
+    create_surfaces(node, is_smoothed=False)
     surface = surface_of(node, "s1")
     expected = 4 * 4 * 3 * grid.voxel_volume_ml * 1000
     assert signed_volume(surface) == pytest.approx(expected, rel=1e-4)
@@ -117,7 +117,7 @@ def test_without_smoothing_a_box_has_exactly_the_volume_of_its_voxels(a_slicer, 
 def test_segments_at_the_border_of_the_volume_are_closed(a_slicer):
     grid = grid_around((3, 4, 5), (9, 8, 7))
     node = a_node(a_slicer, np.ones(grid.shape, np.uint8), grid.affine)
-    create_surfaces(node, smoothing_passes=0)
+    create_surfaces(node, is_smoothed=False)
     surface = surface_of(node, "s1")
     assert open_edges(surface) == 0
     assert signed_volume(surface) == pytest.approx(
