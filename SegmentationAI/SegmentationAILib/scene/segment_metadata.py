@@ -47,16 +47,16 @@ def label_from_segment(
         color=cast(tuple[float, float, float], tuple(segment.GetColor())),
         layer=layer,
         segment_id=segment_id,
-        **fields_of_tags(_tags(segment)),
+        **fields_of_tags(tags_of_segment(segment)),
     )
 
 
 def label_value_of(segment: slicer.vtkSegment) -> int:
     """Return the label value that a segment is known by; vtkSegment's own where none was given."""
-    return owned_value(_tags(segment)) or int(segment.GetLabelValue())
+    return owned_value(tags_of_segment(segment)) or int(segment.GetLabelValue())
 
 
-def _tags(segment: slicer.vtkSegment) -> dict[str, str]:
+def tags_of_segment(segment: slicer.vtkSegment) -> dict[str, str]:
     """Return all tags by name.
 
     ``vtkSegment::GetTags`` takes a ``std::map`` and is not wrapped in Python (Slicer 5.10 to 5.13),
