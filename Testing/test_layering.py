@@ -20,6 +20,24 @@ NUMPY_ONLY_CORE = {
     "journal",
     "mask_history",
     "process_lock",
+    "archive",
+    "atomic",
+    "folder_lock",
+    "offline",
+    "staging",
+}
+# The host's side of the worker: what Slicer loads, with numpy and nothing else.
+HOST_WORKER = {
+    "protocol",
+    "frame",
+    "wire_volumes",
+    "exchange",
+    "address",
+    "call",
+    "conversation",
+    "dialogue",
+    "process",
+    "client",
 }
 ALLOWED = {
     "core": {"resources"},
@@ -35,6 +53,25 @@ ALLOWED = {
     "__main__": {"core", "commands", "resources"},
 }
 HOST = ("scene", "ui", "web")
+# Files of the worker's room that the host runs, and those it starts with a bare interpreter.
+ENVIRONMENT = {
+    "bundle",
+    "environment",
+    "environment_contents",
+    "environment_error",
+    "environment_probe",
+    "environment_record",
+    "gpu_proof",
+    "host_python",
+    "machine_memory",
+    "nvidia_driver",
+    "package_source",
+    "pip_child",
+    "pip_failure",
+    "pip_run",
+    "preflight",
+    "torch_build",
+}
 WORKER_ONLY = {
     "torch",
     "monai",
@@ -112,6 +149,38 @@ def test_the_first_files_of_core_need_numpy_alone(path):
     import sys
 
     assert foreign <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent.name == "worker" and p.stem in ENVIRONMENT],
+    ids=lambda p: p.stem,
+)  # fmt: skip
+def test_the_workers_environment_is_made_with_the_standard_library_alone(path):
+    import sys
+
+    names = imported_modules(path)
+    bare = {"environment_probe": {"torch"}, "pip_child": {"pip"}}.get(path.stem, set())
+    foreign = {name.split(".")[0] for name in names} - {"SegmentationAILib"} - bare
+    assert foreign <= set(sys.stdlib_module_names)
+    core = {n.split(".")[2] for n in names if n.startswith("SegmentationAILib.core.")}
+    assert core <= NUMPY_ONLY_CORE
+    assert rooms_imported(path) <= {"core", "worker", "resources"}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent.name == "worker" and p.stem in HOST_WORKER],
+    ids=lambda p: p.stem,
+)  # fmt: skip
+def test_the_hosts_side_of_the_worker_needs_numpy_alone(path):
+    import sys
+
+    names = imported_modules(path)
+    foreign = {n.split(".")[0] for n in names} - {"SegmentationAILib", "numpy"}
+    assert foreign <= set(sys.stdlib_module_names)
+    own = [n.split(".")[1:] for n in names if n.startswith("SegmentationAILib.")]
+    assert {n[0] for n in own if n} <= {"core", "worker", "resources"}
+    assert {n[1] for n in own if n[0] == "core" and len(n) > 1} <= NUMPY_ONLY_CORE
+    assert {n[1] for n in own if n[0] == "worker" and len(n) > 1} <= HOST_WORKER
 
 
 def test_the_rule_finds_an_import_that_points_back(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ COMMANDS = {
     "info": "check a volume and show its geometry",
     "convert": "convert volumes and segmentations between formats",
     "evaluate": "compare a segmentation with a reference",
+    "serve": "serve this machine's networks to others",
     "demo": "segment a head and show it in a Slicer scene",
 }
 INTERRUPTED = 130

@@ -9,17 +9,28 @@ Examples:
   segmentationai segment ct.nrrd --network torso --labels Liver,Spleen --roi -90 10 -60 80 0 120 \\
       --output liver.seg.nrrd --report report.json
 
+With --server the volume goes to that server and the network runs there.
 Coordinates are RAS millimeters. Results are for research and need a physician's check.
 """
 
 import argparse
+import functools
 import json
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
+
+if TYPE_CHECKING:  # these load torch; --help must not wait for it
+    from ..core.pipeline import Options
+    from ..core.progress import Progress
+    from ..core.volume import Volume
+    from ..worker.wire_volumes import SegmentResult
+
+    SegmentIt = Callable[[Volume, Mapping[str, Volume], Options, Progress], SegmentResult]
 
 ROI_NAMES = ("R0", "R1", "A0", "A1", "S0", "S1")
 
@@ -42,6 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="segment only inside this box, RAS mm; the output keeps the whole grid",
     )  # fmt: skip
     add_network_arguments(parser)
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="run it there, on a 'segmentationai serve'; https://name:port",
+    )
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="token for the server")
+    parser.add_argument(
+        "--ca-file", type=Path, metavar="FILE",
+        help="certificates (PEM) to trust for the server; default: the system's",
+    )  # fmt: skip
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,14 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
     # These load torch; --help and a wrong option must not wait for it.
     from ..core.files import check_target, read_volume, write_labelmap, write_volume
     from ..core.pipeline import Options
-    from ..networks.segmenter import open_segmenter
 
     started = time.perf_counter()
     check_target(arguments.output, "segmentation")
     if arguments.uncertainty is not None:
         check_target(arguments.uncertainty, "volume")
     with progress_line() as progress:
-        segmenter = open_segmenter(arguments.network, arguments.device, arguments.precision)
+        segment_it = _opened(arguments)
         options = Options(
             roi_ras=tuple(arguments.roi) if arguments.roi else None,
             structures=chosen_names(arguments.labels),
@@ -90,24 +110,50 @@ def run(arguments: argparse.Namespace) -> int:
         volume = read_volume(arguments.volume)
         others = {role: read_volume(path) for role, path in _channels(arguments.channel).items()}
         read_seconds = time.perf_counter() - started
-        result = segmenter.segment(volume, others, options, progress.part(0.05, 0.95))
+        result = segment_it(volume, others, options, progress.part(0.05, 0.95))
         writing = time.perf_counter()
         write_labelmap(result.labelmap, arguments.output)
         if result.uncertainty is not None:
             write_volume(result.uncertainty, arguments.uncertainty)
         progress(1.0, f"Wrote {arguments.output.name}")
-    seconds = {
-        "read": read_seconds,
-        **result.seconds,
-        "write": time.perf_counter() - writing,
-        "total": time.perf_counter() - started,
+    finished = time.perf_counter()
+    report = {
+        **result.report,
+        "seconds": {
+            **result.report["seconds"],
+            "read": round(read_seconds, 4),
+            "write": round(finished - writing, 4),
+            "total": round(finished - started, 4),
+        },
     }
-    report = segmenter.report(result, seconds)
     if arguments.report is not None:
         write_report(report, arguments.report)
     print_summary(report)
     show_research_notice_once()
     return 0
+
+
+def _opened(arguments: argparse.Namespace) -> "SegmentIt":
+    """Return what segments: a network opened here, or a server; both refuse before any reading."""
+    from ..worker.wire_volumes import SegmentResult
+
+    if arguments.server:
+        from .segment_there import segment_there, server_of
+
+        worker = server_of(arguments)
+        return functools.partial(segment_there, worker, arguments)
+    from ..networks.segmenter import open_segmenter
+
+    segmenter = open_segmenter(arguments.network, arguments.device, arguments.precision)
+
+    def segment_here(
+        volume: "Volume", others: "Mapping[str, Volume]", options: "Options", progress: "Progress"
+    ) -> SegmentResult:
+        result = segmenter.segment(volume, others, options, progress)
+        report = segmenter.report(result, result.seconds)
+        return SegmentResult(result.labelmap, result.uncertainty, report)
+
+    return segment_here
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:

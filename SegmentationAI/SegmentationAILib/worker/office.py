@@ -1,0 +1,151 @@
+"""The office of the worker: takes calls, puts each in its lane, hands out what became of it."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..core.errors import SegmentationAIError
+from ..resources import data_folder
+from .exchange import RESULT, Exchange
+from .frame import Frame, chunks_of_frame, size_of_chunks
+from .history import RunHistory
+from .lane import Lane
+from .protocol import PROGRAM, PROGRAM_VERSION, PROTOCOL_VERSION, WorkerError
+from .served_call import ServedCall
+
+IDLE_SECONDS: Final = 300.0
+# A result that nobody fetched; its host is gone.
+KEEP_RESULT_SECONDS: Final = 300.0
+
+
+class Office:
+    """All calls of one worker process.
+
+    Args:
+        exchange: Folder through which a host on this machine takes results, None for bodies.
+        takes_paths: Whether networks may be installed from files of this machine.
+        idle_seconds: Networks are closed when no run came for so long.
+    """
+
+    def __init__(
+        self, exchange: Exchange | None, *, takes_paths: bool, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self.exchange = exchange
+        self._takes_paths = takes_paths
+        self._history = RunHistory(data_folder())
+        self._calls: dict[str, tuple[ServedCall, Lane]] = {}
+        self._device = ""
+        self._warm: Any = None
+        self.runs = Lane("networks", self._warm_up, self._release, idle_seconds)
+        self._installs = Lane("installs")
+        self._answers = Lane("answers")
+
+    def health(self) -> dict[str, Any]:
+        """Return what ``GET /health`` tells everyone."""
+        return {
+            "program": PROGRAM,
+            "version": PROGRAM_VERSION,
+            "protocol": PROTOCOL_VERSION,
+            "device": self._device or "starting",
+            "load": {"running": self.runs.running, "waiting": self.runs.waiting},
+        }
+
+    def begin(self, name: str, frame: Frame, owner: str) -> ServedCall:
+        """Take a call of one of `protocol.CALL_NAMES` and return it; it runs when its turn comes.
+
+        Raises:
+            WorkerError: Too many calls wait already.
+        """
+        self._forget_old()
+        lane = {"segment": self.runs, "install": self._installs}.get(name, self._answers)
+        if lane.is_full:
+            raise WorkerError(f"{lane.waiting} calls wait already; try again later.")
+        works: dict[str, Callable[[Frame, ServedCall], Frame]] = {
+            "segment": self._segment,
+            "networks": self._networks,
+            "install": self._install,
+            "remove": self._remove,
+            "device": self._device_facts,
+        }
+        work, key = works[name], str(frame.header.get("mapped", ""))
+        held = [frame]
+
+        def deliver(call: ServedCall) -> dict[str, Any]:
+            chunks = chunks_of_frame(work(held.pop(), call))
+            facts = {"bytes": size_of_chunks(chunks), "mapped": bool(key)}
+            if key and self.exchange is not None:
+                self.exchange.put(key, RESULT, chunks)
+            else:
+                call.result = chunks
+            return facts
+
+        call = ServedCall(owner, deliver)
+        self._calls[call.id] = (call, lane)
+        lane.add(call)
+        return call
+
+    def find(self, call_id: str, owner: str) -> ServedCall | None:
+        """Return a call, None when there is none or it is another's."""
+        call, _ = self._calls.get(call_id, (None, None))
+        return call if call is not None and call.owner == owner else None
+
+    def cancel(self, call: ServedCall) -> None:
+        """End a call, or drop its result when it is finished."""
+        if call.is_finished:
+            self.forget(call)
+        elif call.id in self._calls:
+            self._calls[call.id][1].cancel(call)
+
+    def forget(self, call: ServedCall) -> None:
+        """Drop a call and its result."""
+        self._calls.pop(call.id, None)
+
+    def close(self) -> None:
+        """End all calls."""
+        for lane in (self.runs, self._installs, self._answers):
+            lane.close()
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        for call, _ in list(self._calls.values()):
+            if call.finished_at is not None and now - call.finished_at > KEEP_RESULT_SECONDS:
+                self.forget(call)
+
+    def _warm_up(self) -> None:
+        """Load what takes seconds to load on the thread that will use it."""
+        from ..networks.device import choose_device
+        from .warm_networks import WarmNetworks
+
+        self._warm = WarmNetworks()
+        self._device = choose_device().name
+
+    def _release(self) -> None:
+        self._warm.release()
+
+    def _segment(self, frame: Frame, call: ServedCall) -> Frame:
+        from .segment_work import segment
+
+        return segment(frame, call, self._warm, self._history)
+
+    def _networks(self, _: Frame, __: ServedCall) -> Frame:
+        from .network_work import networks
+
+        return networks(self._history)
+
+    def _install(self, frame: Frame, call: ServedCall) -> Frame:
+        from .network_work import install_network
+
+        return install_network(frame.header, call.progress(), takes_paths=self._takes_paths)
+
+    def _remove(self, frame: Frame, _: ServedCall) -> Frame:
+        from .network_work import remove_network
+
+        return remove_network(frame.header)
+
+    def _device_facts(self, frame: Frame, _: ServedCall) -> Frame:
+        from .network_work import device_facts
+
+        wanted = frame.header.get("device", "auto")
+        if not isinstance(wanted, str):
+            raise SegmentationAIError("A device is named by text.")
+        return device_facts(wanted)
