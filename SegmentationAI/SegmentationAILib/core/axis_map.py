@@ -27,7 +27,7 @@ class AxisMap:
         network_shape: ``(X, Y, Z)`` of the network's input, padding included.
         source_axis: For each network axis the source axis it runs along.
         coordinates: For each network axis ``a`` the coordinate along it of every voxel of source
-            axis ``source_axis[a]``, float64; never falling, or never rising where it is flipped. See
+            axis ``source_axis[a]``, float64; never falling, or never rising where flipped. See
             `AxisPlan.coordinates` for the formula.
         source_box: Source voxels that are covered.
     """
@@ -85,7 +85,9 @@ class AxisPlan:
         side = np.where(n < self.covered[0], -1, np.where(n >= self.covered[1], 1, 0))
         away = 2 * self.size + abs(self.offset)
         within = np.where(side == 0, np.clip(within, 0.0, self.scaled - 1.0), within)
-        return np.asarray(within + self.offset + away * (-side if self.flipped else side), np.float64)
+        return np.asarray(
+            within + self.offset + away * (-side if self.flipped else side), np.float64
+        )
 
 
 def axis_map(plans: tuple[AxisPlan, AxisPlan, AxisPlan]) -> AxisMap:
