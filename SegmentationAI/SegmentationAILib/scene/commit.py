@@ -121,12 +121,23 @@ def new_segmentation(
     scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode, name: str
 ) -> slicer.vtkMRMLSegmentationNode:
     """Return an empty segmentation beside a volume, under its transform, with its geometry."""
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node = slicer.vtkMRMLSegmentationNode()
+    node.SetName(scene.GenerateUniqueName(name))
+    add_empty_segmentation(node, scene, volume_node)
+    return node
+
+
+def add_empty_segmentation(
+    node: slicer.vtkMRMLSegmentationNode,
+    scene: slicer.vtkMRMLScene,
+    volume_node: slicer.vtkMRMLVolumeNode,
+) -> None:
+    """Put a new node into the scene, with everything about it that its volume decides."""
+    scene.AddNode(node)
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     node.CreateDefaultDisplayNodes()
     place_in_hierarchy(node, scene, beside=volume_node)
-    return node
 
 
 def _place(

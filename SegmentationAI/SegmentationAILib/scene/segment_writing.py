@@ -31,7 +31,7 @@ class Target:
     Attributes:
         node: The node.
         segmentation: What it held when the commit began.
-        logic: Its Segment Editor.
+        logic: Its Segment Editor; a preview has none.
         result: What is written.
         affine: Voxel indices of the result to the segmentation's own frame, mm.
     """
