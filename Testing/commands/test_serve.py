@@ -1,12 +1,21 @@
 """What `serve` refuses before it listens."""
 
+import signal
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 from loopback_server import CERTIFICATE
+from threshold_network import threshold_network_folder
 
 from SegmentationAILib.__main__ import main
 from SegmentationAILib.commands.serve import is_loopback
+from SegmentationAILib.core.errors import Cancelled
+from SegmentationAILib.worker.client import RemoteWorker
+
+from phantoms import sphere_volume
 
 TLS = ["--tls-cert", str(CERTIFICATE), "--tls-key", str(CERTIFICATE)]
 
@@ -45,6 +54,27 @@ def test_a_port_that_is_taken_is_said(a_home, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["serve", "--port", str(taken.getsockname()[1])]) == 2
     assert "another program listens there; choose another with --port" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_server_and_its_run_with_130(a_home, tmp_path):
+    install_words = ["networks", "install", str(threshold_network_folder(tmp_path / "net"))]
+    assert main(install_words) == 0
+    words = [sys.executable, "-m", "SegmentationAILib", "serve", "--port", "0"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        address = server.stdout.readline().split(" at ")[1].strip()
+        token = (a_home / "serve-token.txt").read_text().strip()
+        worker = RemoteWorker(address, token)
+        call = worker.segment(sphere_volume(), None, "net", {"overlap": 0.9})
+        while call.last_event.kind != "progress":
+            time.sleep(0.01)
+        server.send_signal(signal.SIGINT)
+        with pytest.raises(Cancelled):
+            call.result(10)
+        assert server.wait(10) == 130
+        assert "Traceback" not in server.stderr.read()
 
 
 def test_loopback_is_told_from_other_addresses():

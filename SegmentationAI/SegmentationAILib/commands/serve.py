@@ -16,6 +16,7 @@ are for research and need a physician's check.
 import argparse
 import errno
 import ipaddress
+import os
 import socket
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ from typing import Any, Final
 DEFAULT_PORT: Final = 8470
 TOKEN_FILE: Final = "serve-token.txt"
 BACKLOG: Final = 64
+LAST_PATCH_SECONDS: Final = 2.0
+INTERRUPTED: Final = 130
 DEFAULT_MAX_BODY_MB: Final = 4096
 
 
@@ -83,9 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"Serving {office.health()['device']} at {scheme}://{shown}:{port}", flush=True)
         print(f"Tokens are in {token_file}. Ctrl-C ends it.", flush=True)
         try:
-            server_of(application, **tls).run(sockets=[listener])
+            server_of(application, office, **tls).run(sockets=[listener])
         finally:
             office.close()
+            if not office.wait_until_ended(LAST_PATCH_SECONDS):
+                # A thread inside a patch aborts an interpreter that ends around it.
+                os._exit(INTERRUPTED)
     return 0
 
 

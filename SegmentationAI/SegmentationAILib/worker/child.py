@@ -38,10 +38,22 @@ def main() -> None:
     # What libraries print belongs with the messages, not with the answers to the host.
     os.dup2(STDERR, STDOUT)
     threading.Thread(target=_end_with_host, args=(folder,), name="host", daemon=True).start()
-    server_of(application).run(sockets=[listener])
+    server_of(application, office).run(sockets=[listener])
 
 
-def server_of(application: FastAPI, **options: object) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """A web server that ends its calls first, so that their streams end and nothing hangs."""
+
+    def __init__(self, config: uvicorn.Config, office: Office) -> None:
+        super().__init__(config)
+        self._office = office
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._office.close()
+        await super().shutdown(sockets)
+
+
+def server_of(application: FastAPI, office: Office, **options: object) -> uvicorn.Server:
     """Return the web server of an application; ``options`` are uvicorn's."""
     settings = {
         "log_config": None,
@@ -52,7 +64,8 @@ def server_of(application: FastAPI, **options: object) -> uvicorn.Server:
         "timeout_graceful_shutdown": 2,
         **options,
     }
-    return uvicorn.Server(uvicorn.Config(application, **settings))  # type: ignore[arg-type]
+    config = uvicorn.Config(application, **settings)  # type: ignore[arg-type]
+    return _Server(config, office)
 
 
 def _end_with_host(folder: Path | None) -> None:

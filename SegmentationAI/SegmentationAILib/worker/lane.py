@@ -80,7 +80,7 @@ class Lane:
             self._tell_places()
 
     def close(self) -> None:
-        """End what runs and what waits."""
+        """End what runs and what waits; who listens hears of it at once."""
         with self._changed:
             self._is_closed = True
             calls = [*self._waiting, *([self._running] if self._running else [])]
@@ -88,6 +88,12 @@ class Lane:
             self._changed.notify()
         for call in calls:
             call.cancel()
+            call.post(Event("canceled", sentence="The server ends"))
+
+    def wait_until_ended(self, seconds: float) -> bool:
+        """Wait for the thread to end after `close`; return whether it has."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
         self._first()

@@ -105,6 +105,11 @@ class Office:
         for lane in (self.runs, self._installs, self._answers):
             lane.close()
 
+    def wait_until_ended(self, seconds: float) -> bool:
+        """Wait for the threads to end after `close`; return whether all have."""
+        lanes = (self.runs, self._installs, self._answers)
+        return all(lane.wait_until_ended(seconds) for lane in lanes)
+
     def _forget_old(self) -> None:
         now = time.monotonic()
         for call, _ in list(self._calls.values()):
