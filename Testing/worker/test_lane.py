@@ -58,6 +58,8 @@ def test_a_call_that_waits_is_canceled_at_once_and_never_runs(a_lane):
         running, waiting = ServedCall("running", work), ServedCall("waiting", work)
         a_lane.add(running)
         a_lane.add(waiting)
+        while not seen:
+            await asyncio.sleep(0.001)
         a_lane.cancel(waiting)
         first = (await outcome(waiting))["event"]
         a_lane.cancel(running)
