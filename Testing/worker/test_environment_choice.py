@@ -142,8 +142,8 @@ def findings(tmp_path, seen, build=CPU, found=None):
 @pytest.mark.parametrize(
     ("seen", "subject", "state"),
     [
-        (machine(), "disk", "ok"), (machine(free=6), "disk", "warn"),
-        (machine(free=3), "disk", "stop"),
+        (machine(), "disk", "ok"), (machine(free=4), "disk", "warn"),
+        (machine(free=2), "disk", "stop"),
         (machine(memory=6), "memory", "warn"), (machine(memory=32), "memory", "ok"),
         (machine(memory=0), "memory", "warn"), (machine((3, 9)), "python", "stop"),
         (machine((3, 12)), "python", "ok"), (machine((3, 14)), "python", "warn"),
@@ -211,6 +211,16 @@ def test_an_index_out_of_reach_stops():
     (found,) = network("http://127.0.0.1:9/simple")
     assert found.state == "stop"
     assert "does not answer" in found.sentence
+
+
+@pytest.mark.usefixtures("a_bare_network")
+@pytest.mark.parametrize(("tag", "state"), [("cpu", "warn"), ("cu130", "stop")])
+def test_pytorchs_own_index_out_of_reach_stops_a_cuda_build_alone(tag, state):
+    build = TorchBuild(tag, "http://127.0.0.1:9/whl", "")
+    with loopback_server(lambda request: request.send(b"")) as server:
+        source = PackageSource(build, index=server.url)
+        found = [f for f in preflight(Path(), source, None, machine()) if f.subject == "network"]
+    assert [finding.state for finding in found] == ["ok", state]
 
 
 def test_with_the_switch_set_nobody_is_asked(monkeypatch):

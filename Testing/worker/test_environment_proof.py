@@ -1,5 +1,8 @@
 """The badge says what a kernel has shown; with a stand-in for PyTorch in this interpreter."""
 
+import zipfile
+from pathlib import Path
+
 import pytest
 from tiny_wheels import torch_code, wheel
 
@@ -7,12 +10,12 @@ from SegmentationAILib.core.errors import Cancelled
 from SegmentationAILib.core.progress import IGNORE, Progress
 from SegmentationAILib.worker.environment_error import WorkerEnvironmentError
 from SegmentationAILib.worker.gpu_proof import prove
+from SegmentationAILib.worker.package_source import PackageSource
 from SegmentationAILib.worker.process import WorkerPython
+from SegmentationAILib.worker.torch_build import TorchBuild
 
 
 def proof(tmp_path, pin="2.13.0", why_cpu="", progress=IGNORE, version="2.13.0+cu130", **facts):
-    import zipfile
-
     code = torch_code(version, "13.0", **facts)
     path = wheel(tmp_path, "torch", version, {"torch/__init__.py": code})
     with zipfile.ZipFile(path) as archive:
@@ -64,6 +67,24 @@ def test_a_package_of_the_host_does_not_count(tmp_path):
     (tmp_path / "packages").mkdir()
     with pytest.raises(WorkerEnvironmentError, match="numpy is missing"):
         prove(WorkerPython(), tmp_path / "packages", {"numpy": "2.4.6"}, "")
+
+
+def real(pins=("torch",)):
+    import sysconfig
+    from importlib.metadata import version
+
+    packages = Path(sysconfig.get_path("purelib"))
+    return prove(WorkerPython(), packages, {name: version(name) for name in pins}, "")
+
+
+@pytest.mark.slow
+def test_everything_that_ships_loads_and_a_real_kernel_gives_the_right_numbers():
+    assert real(PackageSource(TorchBuild("cpu", "", "")).pins()).kind in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.gpu
+def test_a_real_gpu_works():
+    assert real().badge.startswith("GPU works: ")
 
 
 def test_it_can_be_cancelled(tmp_path):

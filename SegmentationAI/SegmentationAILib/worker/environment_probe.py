@@ -56,6 +56,10 @@ def _why(distribution: importlib.metadata.Distribution) -> str:
 
 
 def _modules(distribution: importlib.metadata.Distribution) -> set[str]:
+    """Return the modules to try: the one of the package's name, or all when none is.
+
+    PyTorch's tools for its own developers lie beside it and may want more than is installed.
+    """
     listed = (distribution.read_text("top_level.txt") or "").split()
     if not listed:
         for file in distribution.files or ():
@@ -66,11 +70,13 @@ def _modules(distribution: importlib.metadata.Distribution) -> set[str]:
             if len(path.parts) == 2 and path.name != "__init__.py":
                 continue
             listed.append(top.split(".")[0] if len(path.parts) == 1 else top)
-    return {
+    names = {
         name
         for name in listed
         if name.isidentifier() and not name.startswith("_") and name not in _NOT_CODE
     }
+    own = {name for name in names if _normal(name) == _normal(distribution.metadata["Name"])}
+    return own or names
 
 
 def _device() -> dict[str, Any]:
