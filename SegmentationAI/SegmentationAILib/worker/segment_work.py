@@ -97,7 +97,7 @@ def checked_options(given: Any) -> dict[str, Any]:
     for name, value in given.items():
         if value is None:
             continue
-        if not isinstance(value, OPTIONS[name]) or (name == "overlap" and value is True):
+        if not isinstance(value, OPTIONS[name]) or (name == "overlap" and isinstance(value, bool)):
             raise WorkerError(f"The option {name} is of another type than expected.")
         options[name] = tuple(value) if isinstance(value, list) else value
     roi, structures = options.get("roi_ras"), options.get("structures", ())
