@@ -23,7 +23,7 @@ class Call(Generic[T]):
 
     Args:
         on_event: Called for each event, in order, on a thread of the call's own; it has to return
-            soon. No progress comes after the outcome.
+            soon. Progress that was on its way can still come right after a cancel.
     """
 
     def __init__(self, on_event: OnEvent = ignore_event) -> None:
