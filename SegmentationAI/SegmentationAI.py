@@ -84,16 +84,26 @@ class SegmentationAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class SegmentationAILogic(ScriptedLoadableModuleLogic):
     """What scripts and Slicer's console use; the panel goes through it too."""
 
-    def __init__(self):
+    def __init__(self, worker=None):
+        """Args: worker: one that is there already; None starts one in its own environment."""
         ScriptedLoadableModuleLogic.__init__(self)
+        self._worker = worker
         self._for_panel = None
 
     def for_panel(self):
         """Return what the panel asks for everything (`ui.panel_logic.PanelLogic`)."""
         if self._for_panel is None:
-            from SegmentationAILib.scene.panel_logic import panel_logic
+            from SegmentationAILib.scene.panel_logic import ScenePanelLogic
+            from SegmentationAILib.scene.worker_setup import WorkerSetup
+            from SegmentationAILib.ui.qt_ticker import QtTicker
 
-            self._for_panel = panel_logic(slicer.mrmlScene)
+            database = getattr(slicer, "dicomDatabase", None)
+            self._for_panel = ScenePanelLogic(
+                slicer.mrmlScene,
+                WorkerSetup(worker=self._worker),
+                QtTicker(),
+                database.instanceValue if database is not None else lambda uid, tag: "",
+            )
         return self._for_panel
 
     def state(self):
@@ -105,7 +115,7 @@ class SegmentationAILogic(ScriptedLoadableModuleLogic):
     def segment(self, volumeNode, networkId):  # noqa: N803 - the names of the public contract
         """Return a new segmentation node: the network's answer for a volume.
 
-        Waits for the result; Slicer stays usable meanwhile, as during any wait in a script.
+        Waits for the result, as a script wants it; the panel does not.
 
         Raises:
             SegmentationAIError: The network or the volume was refused, or the work did not fit.

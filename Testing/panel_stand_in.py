@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from SegmentationAILib.core.errors import SegmentationAIError
-from SegmentationAILib.scene.panel_facts import KeptPart, NetworkFacts, Outcome, SegmentFacts, Table
+from SegmentationAILib.scene.panel_facts import (
+    Accepted,
+    KeptPart,
+    NetworkFacts,
+    Outcome,
+    SegmentFacts,
+    Table,
+)
 
 T1 = NetworkFacts(
     "t1", "Brain structures, MR", "Finds brain structures.", "MR", ("Thalamus", "Caudate"),
@@ -49,9 +56,9 @@ class StandInLogic:
     def cancel(self):
         self.on_end(Outcome("Cancelled; the scene is as it was.", was_cancelled=True))
 
-    def accept(self):
+    def accept(self, on_accepted):
         self.is_undoable = True
-        return self.result, "2 structures in 38 s on CPU."
+        on_accepted(Accepted(self.result, "2 structures in 38 s on CPU."))
 
     def discard(self):
         self.asked.append("discard")
@@ -112,6 +119,14 @@ class StandInLogic:
 
     def badge(self):
         return "CPU only, because this computer has no GPU."
+
+    def is_set_up(self):
+        return "set up" in self.asked
+
+    def set_up(self, on_progress, on_end):
+        self.asked.append("set up")
+        on_progress(0.2, "Downloading", None)
+        on_end(Outcome("CPU only, because there is no NVIDIA driver."))
 
     def data_folder(self):
         return Path("data")

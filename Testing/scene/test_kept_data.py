@@ -1,7 +1,7 @@
 import pytest
 
 from SegmentationAILib.core.errors import SegmentationAIError
-from SegmentationAILib.scene.kept_data import delete_part, kept_parts
+from SegmentationAILib.scene.kept_data import delete_part, kept_parts, remove_network
 
 
 @pytest.fixture
@@ -31,3 +31,13 @@ def test_work_and_strange_names_are_never_deleted(a_full_home, key):
     with pytest.raises(SegmentationAIError, match="cannot be deleted here"):
         delete_part(a_full_home, key)
     assert (a_full_home / "journal" / "a.journal").exists()
+
+
+def test_one_network_is_removed_and_its_neighbor_stays(a_full_home):
+    (a_full_home / "networks" / "two").mkdir()
+    remove_network(a_full_home, "one")
+    assert not (a_full_home / "networks" / "one").exists()
+    assert (a_full_home / "networks" / "two").exists()
+    for name in ("one", "..", ".", ""):
+        with pytest.raises(SegmentationAIError, match="is not installed"):
+            remove_network(a_full_home, name)

@@ -17,7 +17,7 @@ from SegmentationAILib.scene.bootstrap import HeadlessSlicer, headless_slicer
 
 from . import pythonqt_manners
 from .ctk_widgets import ctk_module
-from .node_widgets import add_node_widgets
+from .node_widgets import add_node_widgets, leave_scenes
 from .parameter_node import parameter_node_module
 from .qt_module import qt_module
 from .scripted_module import scripted_modules
@@ -101,6 +101,7 @@ def running_slicer() -> Iterator[RunningSlicer]:
         raised = list(pythonqt_manners.slot_errors)
         assert not raised, f"slots raised: {raised!r}"
     finally:
+        leave_scenes()
         del slicer.app, slicer.mrmlScene
         for name, module in before.items():
             if module is None:

@@ -1,13 +1,27 @@
 """The node widgets of ``slicer``, on the real MRML scene."""
 
+import weakref
 from typing import Any
 
 import slicer
 from PySide6 import QtCore, QtWidgets
+from shiboken6 import isValid
 
 from .pythonqt_manners import Manners, strict
 
 _WATCHED = ("NodeAddedEvent", "NodeRemovedEvent", "EndCloseEvent", "EndImportEvent")
+
+
+_following: "weakref.WeakSet[Any]" = weakref.WeakSet()
+
+
+def leave_scenes() -> None:
+    """Remove the observers of all selectors, before their scene goes."""
+    for selector in list(_following):
+        for tag in selector._adapter_tags:
+            selector._adapter_scene.RemoveObserver(tag)
+        selector._adapter_tags = []
+    _following.clear()
 
 
 def _kept(name: str, kind: type | str, value: Any) -> QtCore.Property:
@@ -31,6 +45,7 @@ class qMRMLNodeComboBox(Manners, QtWidgets.QComboBox):  # noqa: N801
         super().__init__(parent)
         self._adapter_scene = None
         self._adapter_tags: list[int] = []
+        _following.add(self)
         self.currentIndexChanged.connect(lambda _: self.currentNodeChanged.emit(self.currentNode()))
 
     noneEnabled = _kept("noneEnabled", bool, False)  # noqa: N815
@@ -83,6 +98,8 @@ class qMRMLNodeComboBox(Manners, QtWidgets.QComboBox):  # noqa: N801
         return found
 
     def _adapter_refresh(self) -> None:
+        if not isValid(self):
+            return  # Qt has deleted the widget; the real one takes its observers with it
         box = QtWidgets.QComboBox
         before = self.currentNodeID
         self.blockSignals(True)

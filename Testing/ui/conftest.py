@@ -1,6 +1,7 @@
 """A running Slicer as far as the panel sees one, and the panel in it."""
 
 import sys
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -58,7 +59,11 @@ class OpenModule:
 
     def wait_until(self, is_reached: Any, seconds: float = 20.0) -> None:
         """Run the event loop until something holds."""
-        assert QtTest.QTest.qWaitFor(lambda: bool(is_reached()), int(1000 * seconds)), "too late"
+        deadline = time.monotonic() + seconds
+        while not is_reached():
+            said = self.find("sentenceLabel").text, self.find("progressLabel").text
+            assert time.monotonic() < deadline, f"too late; the panel says {said}"
+            QtTest.QTest.qWait(5)
 
 
 @pytest.fixture

@@ -221,6 +221,20 @@ def test_what_is_kept_is_listed_with_its_size_and_deleted_on_consent(a_module, m
     assert a_module.logic.asked == [("delete", "networks")]
 
 
+def test_the_environment_is_set_up_on_consent_alone(a_module, monkeypatch):
+    a_module.panel.open("Settings")
+    asked = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: asked.append(text))
+    a_module.click("setUpButton")
+    assert a_module.logic.asked == []
+    assert "GB" in asked[0]
+    assert "stays untouched" in asked[0]
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: True)
+    a_module.click("setUpButton")
+    assert a_module.find("sentenceLabel").text.startswith("CPU only, because")
+    assert not a_module.is_shown("setUpButton")
+
+
 def test_choices_come_back_with_a_saved_scene(a_module, tmp_path):
     choose(a_module, "networkSelector", "Lesions, T1 and FLAIR")
     scene = a_module.running.scene

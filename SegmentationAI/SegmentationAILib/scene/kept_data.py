@@ -4,26 +4,30 @@ import os
 from pathlib import Path
 
 from ..core.errors import SegmentationAIError
-from ..core.staging import discard
+from ..core.folder_lock import locked
+from ..core.staging import clear_leftovers, discard
 from .panel_facts import KeptPart
 
+ENVIRONMENT = "environment"
+# The event loop waits meanwhile; an installation that runs holds the lock for longer.
+LOCK_SECONDS = 0.2
 # Folder below the data folder, and what the person calls it.
 PARTS = (
     ("networks", "Installed networks"),
-    ("environment", "Environment of the worker"),
+    (ENVIRONMENT, "Environment of the worker"),
     ("journal", "Journal of corrections"),
     ("history", "Times of past runs"),
     ("cache", "Compiled networks"),
     ("downloads", "Unfinished downloads"),
 )
-# Those in use, or whose loss would cost work, are deleted elsewhere or not at all.
+# The environment is deleted by its own code, and the journal, which holds work, not at all.
 _DELETABLE = frozenset({"networks", "history", "cache", "downloads"})
 
 
 def kept_parts(home: Path) -> tuple[KeptPart, ...]:
     """Return the parts that there are."""
     return tuple(
-        KeptPart(key, title, _bytes_in(home / key), key in _DELETABLE)
+        KeptPart(key, title, _bytes_in(home / key), key in {*_DELETABLE, ENVIRONMENT})
         for key, title in PARTS
         if (home / key).is_dir()
     )
@@ -43,6 +47,26 @@ def delete_part(home: Path, key: str) -> None:
         raise SegmentationAIError(
             f"The folder {key} could not be deleted ({error.strerror}); close the other Slicer "
             "and try again."
+        ) from error
+
+
+def remove_network(home: Path, network_id: str) -> None:
+    """Remove an installed network.
+
+    Raises:
+        SegmentationAIError: It is not installed, or its files are in use.
+    """
+    folder = home / "networks"
+    if network_id not in {path.name for path in folder.glob("[!.]*")}:
+        raise SegmentationAIError(f"The network {network_id} is not installed.")
+    try:
+        with locked(folder, LOCK_SECONDS):
+            clear_leftovers(folder)
+            discard(folder / network_id)
+    except OSError as error:
+        raise SegmentationAIError(
+            f"The network could not be removed ({error.strerror}); close the other Slicer and "
+            "try again."
         ) from error
 
 

@@ -89,6 +89,19 @@ class Outcome:
     details: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Accepted:
+    """What became of an accepted preview.
+
+    Attributes:
+        node: The segmentation that has the result, None when it could not be written.
+        sentence: What was done, or why not.
+    """
+
+    node: slicer.vtkMRMLSegmentationNode | None
+    sentence: str
+
+
 @dataclass(frozen=True)
 class SegmentFacts:
     """One segment as *Correct* shows it."""

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import slicer
-from slicer.i18n import tr as _
 
 from .correct_step import CorrectStep
 from .export_step import ExportStep
@@ -88,9 +87,9 @@ class Panel:
         for step in self._steps.values():
             step.section.collapsed = True
 
-    def _accepted(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+    def _accepted(self, node: slicer.vtkMRMLSegmentationNode, sentence: str) -> None:
         """Go on to *Correct* with an accepted result."""
         self._state.result = node
         self.correct.show(self._state)
-        self.status.say(_("Correct the result, lock what is finished, then measure or export."))
+        self.status.say(sentence)
         self.open("Correct")

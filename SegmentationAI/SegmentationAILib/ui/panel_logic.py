@@ -11,7 +11,15 @@ from typing import Protocol
 import slicer
 
 from ..core.labelmap import Status
-from ..scene.panel_facts import KeptPart, NetworkFacts, Outcome, Request, SegmentFacts, Table
+from ..scene.panel_facts import (
+    Accepted,
+    KeptPart,
+    NetworkFacts,
+    Outcome,
+    Request,
+    SegmentFacts,
+    Table,
+)
 
 OnProgress = Callable[[float, str, float | None], None]
 """Called with a fraction, a sentence, and the seconds left (None when unknown)."""
@@ -33,8 +41,8 @@ class RunLogic(Protocol):
     def cancel(self) -> None:
         """End the run; ``on_end`` says so within half a second."""
 
-    def accept(self) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
-        """Keep the preview; return the segmentation that has it now, and what was done."""
+    def accept(self, on_accepted: Callable[[Accepted], None]) -> None:
+        """Keep the preview; ``on_accepted`` is told when it has been written."""
 
     def discard(self) -> None:
         """Throw the preview away."""
@@ -114,6 +122,12 @@ class StoreLogic(Protocol):
 
     def badge(self) -> str:
         """Return on what networks run: "GPU works: NAME" or "CPU only, because ..."."""
+
+    def is_set_up(self) -> bool:
+        """Return whether the worker's environment is there."""
+
+    def set_up(self, on_progress: OnProgress, on_end: OnEnd) -> None:
+        """Make the worker's environment in the background; consent has been given."""
 
     def data_folder(self) -> Path:
         """Return where everything lies."""

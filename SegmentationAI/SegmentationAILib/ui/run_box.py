@@ -7,12 +7,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..scene.panel_facts import Outcome, Request
+from ..scene.panel_facts import Accepted, Outcome, Request
 from .panel_logic import RunLogic
 from .status_line import StatusLine
 from .words import time_in_words
 
-OnResult = Callable[[slicer.vtkMRMLSegmentationNode], None]
+OnResult = Callable[[slicer.vtkMRMLSegmentationNode, str], None]
 
 
 class RunBox:
@@ -23,7 +23,7 @@ class RunBox:
         section: Its root; Enter and Esc work in its window while a preview is shown.
         logic: Does the work.
         status: Shows errors.
-        on_result: Told which segmentation has the accepted result.
+        on_result: Told which segmentation has the accepted result, and what was done.
     """
 
     def __init__(
@@ -86,11 +86,17 @@ class RunBox:
 
     def _accept(self) -> None:
         with self._status.answering():
-            node, sentence = self._logic.accept()
+            self._logic.accept(self._accepted)
             self._has_preview = False
-            self._ui.doneLabel.text = sentence
             self.refresh()
-            self._on_result(node)
+
+    def _accepted(self, accepted: Accepted) -> None:
+        if accepted.node is None:
+            self._status.say(accepted.sentence)
+            return
+        self._ui.doneLabel.text = accepted.sentence
+        self.refresh()
+        self._on_result(accepted.node, accepted.sentence)
 
     def _discard(self) -> None:
         with self._status.answering():

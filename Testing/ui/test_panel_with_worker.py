@@ -1,0 +1,188 @@
+"""The panel on the real logic and a real worker, by clicks: from a scan to files, and back."""
+
+import math
+
+import numpy as np
+import pytest
+import slicer
+from PySide6 import QtCore, QtTest
+from threshold_network import threshold_network_folder
+
+from SegmentationAILib.core.files import read_labelmap, read_volume
+from SegmentationAILib.core.labelmap import Label, Labelmap
+from SegmentationAILib.core.volume import Box, Volume
+from SegmentationAILib.scene.segment_protection import set_locked
+from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
+from SegmentationAILib.scene.volume_node import node_from_volume
+from SegmentationAILib.worker.client import LocalWorker, WorkerPython
+
+from phantoms import sphere_volume
+
+BRIGHT = "Bright things"
+
+
+def choose(module, title):
+    box = module.find("networkSelector")
+    box.setCurrentIndex(box.findText(title))
+
+
+@pytest.fixture(scope="module")
+def a_worker_home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    threshold_network_folder(home / "networks" / "threshold", patch_size=[64, 64, 64])
+    slow = {"title": "Slow things", "patch_size": [16, 16, 16], "overlap": 0.75}
+    threshold_network_folder(home / "networks" / "slow", **slow)
+    return home
+
+
+@pytest.fixture(scope="module")
+def a_worker(a_worker_home, tmp_path_factory):
+    # Without OpenVINO, which compiles for longer than these networks run: the first module that
+    # the worker imports is replaced by one that hides it and steps aside.
+    folder = tmp_path_factory.mktemp("without-openvino")
+    (folder / "uvicorn.py").write_text(
+        "import importlib, sys\n"
+        "sys.modules['openvino'] = None\n"
+        f"sys.path.remove({str(folder)!r})\n"
+        "del sys.modules['uvicorn']\n"
+        "importlib.import_module('uvicorn')\n"
+    )
+    worker = LocalWorker(WorkerPython(paths=(folder,)), a_worker_home)
+    worker.device().result(120)  # starting torch is no part of any test's time
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def open_on(a_worker, a_worker_home, a_slicer, opened, monkeypatch):
+    """Opens the module on a volume, with the worker that all tests of this file share."""
+    monkeypatch.setenv("SEGMENTATIONAI_HOME", str(a_worker_home))
+
+    def open_module(volume):
+        import SegmentationAI
+
+        monkeypatch.setattr(
+            SegmentationAI.SegmentationAILogic.__init__, "__defaults__", (a_worker,)
+        )
+        monkeypatch.setattr(a_worker, "close", lambda: None)
+        node = node_from_volume(volume, a_slicer.scene, "Scan")
+        module = opened()
+        choose(module, BRIGHT)
+        return module, node
+
+    return open_module
+
+
+def test_a_scan_becomes_segments_that_are_undone_measured_and_exported(open_on, tmp_path):
+    module, node = open_on(sphere_volume())
+    state = module.widget.logic.state()
+    module.click("segmentButton")
+    assert module.is_shown("cancelButton")
+    seen = set()
+
+    def has_preview():
+        seen.add(module.find("progressLabel").text)
+        return module.is_shown("previewBox")
+
+    module.wait_until(has_preview)
+    assert len(seen - {""}) > 1, "no progress was shown"
+    assert "1 structure in" in module.find("previewLabel").text
+    module.click("acceptButton")
+    module.wait_until(lambda: module.is_shown("segmentsTable"))
+    result = state.result
+    assert result.GetName() == "Scan threshold"
+    sphere = labelmap_from_node(result, node)
+    assert [label.name for label in sphere.labels] == ["Sphere", "Never"]
+
+    module.click("undoButton")
+    assert result.GetSegmentation().GetNumberOfSegments() == 0
+    module.click("redoButton")
+    assert np.array_equal(labelmap_from_node(result, node).layers[0], sphere.layers[0])
+
+    module.panel.open("Measure")
+    table = module.find("measureTable")
+    module.wait_until(lambda: table.rowCount == 2)
+    voxels = int(sphere.mask(sphere.labels[0]).sum())
+    expected = voxels * sphere.grid.voxel_volume_ml
+    assert math.isclose(float(table.item(0, 1).text()), expected, rel_tol=1e-3)
+    result.GetSegmentation().RemoveSegment(result.GetSegmentation().GetNthSegmentID(1))
+    module.wait_until(lambda: table.rowCount == 1)
+
+    module.panel.open("Export")
+    module.find("folderLine").currentPath = str(tmp_path)
+    module.click("exportButton")
+    assert "read back" in module.find("sentenceLabel").text
+    written = read_labelmap(tmp_path / "Scan threshold.seg.nrrd")
+    assert [label.name for label in written.labels] == ["Sphere"]
+    assert np.array_equal(written.mask(written.labels[0]), sphere.mask(sphere.labels[0]))
+
+
+def test_cancel_gives_control_back_at_once_and_the_next_run_works(open_on, the_data):
+    scan = read_volume(the_data / "brain-t1" / "t1.nii.gz")
+    crop = Box((35, 35, 25), (105, 105, 75))
+    module, _node = open_on(Volume(scan.voxels[:, *crop.slices], scan.grid.cropped(crop).affine))
+    choose(module, "Slow things")
+    before = module.running.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+    module.click("segmentButton")
+    QtTest.QTest.qWait(120)
+    clock = QtCore.QElapsedTimer()
+    clock.start()
+    module.click("cancelButton")
+    assert clock.elapsed() < 500
+    assert not module.is_shown("runningBox")
+    assert "as it was" in module.find("sentenceLabel").text
+    after = module.running.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+    assert after == before
+    choose(module, BRIGHT)
+    module.click("segmentButton")
+    module.wait_until(lambda: module.is_shown("previewBox"))
+
+
+def test_a_locked_neighbor_and_a_discarded_preview_change_nothing(open_on):
+    volume = sphere_volume()
+    module, node = open_on(volume)
+    mask = np.zeros(volume.grid.shape, np.uint8, order="F")
+    mask[25:35, 20:30, 12:20] = 7
+    mine = Labelmap((mask,), (Label(7, "Sphere"),), volume.affine)
+    target = node_from_labelmap(mine, module.running.scene, node, "Mine")
+    set_locked(target.GetSegmentation().GetNthSegment(0), True)
+    module.find("outputSelector").setCurrentNode(target)
+    module.click("segmentButton")
+    module.wait_until(lambda: module.is_shown("previewBox"))
+    module.click("discardButton")
+    assert target.GetSegmentation().GetNumberOfSegments() == 1
+    module.click("segmentButton")
+    module.wait_until(lambda: module.is_shown("previewBox"))
+    module.press(QtCore.Qt.Key_Return)
+    module.wait_until(lambda: module.is_shown("segmentsTable"))
+    found = labelmap_from_node(target, node)
+    assert len(found.labels) > 1
+    assert np.array_equal(found.mask(found.labels[0]), mask.astype(bool))
+    assert "locked and was kept" in module.find("sentenceLabel").text
+
+
+def test_a_scan_that_is_removed_during_a_run_leaves_a_sentence(open_on):
+    module, node = open_on(sphere_volume())
+    module.click("segmentButton")
+    module.running.scene.RemoveNode(node)
+    module.wait_until(lambda: not module.is_shown("runningBox"))
+    assert "removed" in module.find("sentenceLabel").text
+    assert module.running.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_the_console_gets_a_segmentation_node(open_on):
+    module, node = open_on(sphere_volume())
+    result = module.widget.logic.segment(node, "threshold")
+    assert isinstance(result, slicer.vtkMRMLSegmentationNode)
+    assert result.GetNodeReference(result.GetReferenceImageGeometryReferenceRole()) is node
+    assert labelmap_from_node(result, node).layers[0].any()
+
+
+def test_without_an_environment_a_sentence_says_where_to_set_it_up(a_slicer, opened, a_home):
+    threshold_network_folder(a_home / "networks" / "threshold")
+    node_from_volume(Volume(np.zeros((1, 8, 8, 8), np.int16), np.eye(4)), a_slicer.scene, "Scan")
+    module = opened()
+    choose(module, BRIGHT)
+    module.click("segmentButton")
+    module.wait_until(lambda: not module.is_shown("runningBox"))
+    assert "set it up in the step settings" in module.find("sentenceLabel").text.lower()
