@@ -66,7 +66,9 @@ def _installed(folder: Path) -> list[NetworkFacts]:
             with path.open("rb") as file:
                 card = json.loads(file.read(LARGEST_CARD))
             # The folder names the network: what a card calls itself decides nothing.
-            networks.append(_facts({**card, "id": path.parent.name}, "installed"))
+            size = (path.parent / "weights.safetensors").stat().st_size
+            own = {**card, "id": path.parent.name, "size_bytes": size}
+            networks.append(_facts(own, "installed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             logger.info("the card of an installed network cannot be read")
     return [network for network in networks if not network.id.startswith(".")]

@@ -96,10 +96,12 @@ class Accepted:
     Attributes:
         node: The segmentation that has the result, None when it could not be written.
         sentence: What was done, or why not.
+        details: Notes on how it was done, one a line.
     """
 
     node: slicer.vtkMRMLSegmentationNode | None
     sentence: str
+    details: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class PanelRuns:
         self._run: Run | None = None
         self._preview: Preview | None = None
         self._sentence = ""
+        self._notes: tuple[str, ...] = ()
         self._last_id = ""
 
     def start(self, request: Request, on_progress: OnProgress, on_end: OnEnd) -> None:
@@ -39,6 +40,7 @@ class PanelRuns:
         def ended(run: Run, preview: Preview | None) -> None:
             self._run, self._preview = None, preview
             self._sentence = _sentence(run) if preview is not None else ""
+            self._notes = tuple(run.report.get("notes", ()))
             on_end(_outcome(run, self._sentence))
 
         self._run = self._logic.start(_asked(request), on_progress, ended)
@@ -64,7 +66,8 @@ class PanelRuns:
                 on_accepted(Accepted(None, str(error)))
                 return
             self._last_id = done.node.GetID()
-            on_accepted(Accepted(done.node, " ".join((self._sentence, *done.notes))))
+            sentence = " ".join((self._sentence, *done.notes))
+            on_accepted(Accepted(done.node, sentence, "\n".join(self._notes)))
 
         self._logic.accept(preview, written)
         self._preview = None
@@ -151,5 +154,4 @@ def _sentence(run: Run) -> str:
     seconds = max(1, round(float(report.get("seconds", {}).get("total", 0.0))))
     structures = "1 structure" if found == 1 else f"{found} structures"
     device = str(report.get("device", "")).replace("cpu", "CPU") or "the worker"
-    words = f"{structures} in {seconds} s on {device}."
-    return " ".join((words, *report.get("notes", ())))
+    return f"{structures} in {seconds} s on {device}."

@@ -5,6 +5,7 @@ from typing import Any
 
 import slicer
 
+from ..scene.panel_facts import Accepted
 from .correct_step import CorrectStep
 from .export_step import ExportStep
 from .measure_step import MeasureStep
@@ -87,9 +88,9 @@ class Panel:
         for step in self._steps.values():
             step.section.collapsed = True
 
-    def _accepted(self, node: slicer.vtkMRMLSegmentationNode, sentence: str) -> None:
+    def _accepted(self, accepted: Accepted) -> None:
         """Go on to *Correct* with an accepted result."""
-        self._state.result = node
+        self._state.result = accepted.node
         self.correct.show(self._state)
-        self.status.say(sentence)
+        self.status.say(accepted.sentence, accepted.details)
         self.open("Correct")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Accepted, Outcome, Request
@@ -12,7 +11,7 @@ from .panel_logic import RunLogic
 from .status_line import StatusLine
 from .words import time_in_words
 
-OnResult = Callable[[slicer.vtkMRMLSegmentationNode, str], None]
+OnResult = Callable[[Accepted], None]
 
 
 class RunBox:
@@ -96,7 +95,7 @@ class RunBox:
             return
         self._ui.doneLabel.text = accepted.sentence
         self.refresh()
-        self._on_result(accepted.node, accepted.sentence)
+        self._on_result(accepted)
 
     def _discard(self) -> None:
         with self._status.answering():
