@@ -54,6 +54,7 @@ def test_a_proxy_that_wants_a_password_and_its_name_is_not_repeated(tmp_path):
     assert "secret" not in f"{error} {error.details}"
 
 
+@pytest.mark.slow
 def test_the_systems_proxy_is_asked(tmp_path, monkeypatch):
     with loopback_server(lambda request: request.send(b"", 502)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
