@@ -43,6 +43,9 @@ class StandInLogic:
         self.is_undoable = False
         self.on_progress = self.on_end = self.on_table = None
 
+    def unsaved_work(self):
+        return ""
+
     def describe_volume(self, volume):
         return "MR, head, 1.0 × 1.0 × 1.0 mm"
 

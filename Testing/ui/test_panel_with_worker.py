@@ -170,6 +170,31 @@ def test_a_scan_that_is_removed_during_a_run_leaves_a_sentence(open_on):
     assert module.running.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
 
 
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_what_a_killed_session_left_is_offered_once(open_on, a_worker_home, monkeypatch, is_wanted):
+    module, node = open_on(sphere_volume())
+    mask = np.zeros(sphere_volume().grid.shape, np.uint8, order="F")
+    mask[25:35, 20:30, 12:20] = 1
+    work = Labelmap((mask,), (Label(1, "Mine"),), sphere_volume().affine)
+    node_from_labelmap(work, module.running.scene, node, "Corrected")
+    QtTest.QTest.qWait(100)
+    (written,) = (a_worker_home / "journal").glob("*.journal")
+    # A copy that no process holds is what a kill leaves.
+    (written.parent / "1-00.journal").write_bytes(written.read_bytes())
+    module.running.scene.Clear()
+    module.widget.enter()
+    assert "'Corrected' (1 segment)" in module.find("restoreLabel").text
+    if is_wanted:
+        module.click("restoreButton")
+        found = module.running.scene.GetFirstNodeByName("Corrected")
+        assert found.GetSegmentation().GetNumberOfSegments() == 1
+    else:
+        monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: True)
+        module.click("throwAwayButton")
+        assert module.running.scene.GetFirstNodeByName("Corrected") is None
+    assert not module.is_shown("restoreBox")
+
+
 def test_the_console_gets_a_segmentation_node(open_on):
     module, node = open_on(sphere_volume())
     result = module.widget.logic.segment(node, "threshold")

@@ -8,6 +8,7 @@ from ..core.labelmap import Status
 from ..resources import data_folder
 from .export import FORMATS, export_segmentation
 from .journal_keeper import JournalKeeper
+from .journal_restore import abandoned_work
 from .logic import SegmentationLogic
 from .measure_follower import MeasureFollower
 from .panel_facts import SegmentFacts
@@ -19,6 +20,8 @@ from .segment_list import segments_of, set_status
 from .segment_protection import set_locked
 from .ticker import Ticker
 from .worker_setup import WorkerSetup
+
+JOURNAL = "journal"
 
 
 class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
@@ -40,7 +43,7 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
         dicom_value: DicomValue,
         shown_editor: ShownEditor = lambda: None,
     ) -> None:
-        self._keeper = JournalKeeper(scene, data_folder() / "journal", ticker)
+        self._keeper = JournalKeeper(scene, data_folder() / JOURNAL, ticker)
         logic = SegmentationLogic(scene, setup.worker, ticker, self._keeper, shown_editor)
         PanelRuns.__init__(self, scene, logic)
         PanelStores.__init__(self, setup, ticker, dicom_value)
@@ -81,6 +84,35 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
         files = export_segmentation(node, volume, format_key, folder)
         names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
         return f"Wrote and read back {len(files)} files to {folder.name}: {names}."
+
+    def unsaved_work(self) -> str:
+        """Return what earlier sessions left unsaved, empty when there is nothing."""
+        left = abandoned_work(data_folder() / JOURNAL)
+        names = [
+            f"'{name}' ({count} segments)" for one in left for name, count in one.segmentations
+        ]
+        if not names:
+            return ""
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        return f"An earlier session ended with unsaved corrections: {shown}."
+
+    def restore_work(self) -> str:
+        """Bring it into the scene; return what was done.
+
+        Raises:
+            FileFormatError: A journal is damaged or of another version.
+        """
+        sentences = []
+        for work in abandoned_work(data_folder() / JOURNAL):
+            nodes, notes = self._keeper.restore(work.path)
+            names = ", ".join(f"'{node.GetName()}'" for node in nodes)
+            sentences += [f"Restored {names}; save the scene to keep them.", *notes]
+        return " ".join(sentences)
+
+    def throw_work_away(self) -> None:
+        """Delete it."""
+        for work in abandoned_work(data_folder() / JOURNAL):
+            work.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the worker, what runs in it, and the journal."""

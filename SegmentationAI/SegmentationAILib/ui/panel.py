@@ -13,6 +13,7 @@ from .networks_step import NetworksStep
 from .panel_logic import PanelLogic
 from .panel_state import PanelState
 from .research_notice import research_notice
+from .restore_box import RestoreBox
 from .segment_step import SegmentStep
 from .settings_step import SettingsStep
 from .status_line import StatusLine
@@ -48,6 +49,8 @@ class Panel:
             "Networks": self.networks,
             "Settings": self.settings,
         }
+        self.restore = RestoreBox(logic, self.status)
+        layout.addWidget(self.restore.widget)
         for name, step in self._steps.items():
             step.section.collapsed = True
             step.section.connect("contentsCollapsed(bool)", partial(self._toggled, name))
@@ -60,6 +63,7 @@ class Panel:
     def show(self, state: PanelState) -> None:
         """Show what a parameter node says, and open the step that was open in it."""
         self._close_all()
+        self.restore.refresh()
         self._state = state
         for step in self._steps.values():
             step.show(state)

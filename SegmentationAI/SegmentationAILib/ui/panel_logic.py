@@ -139,5 +139,20 @@ class StoreLogic(Protocol):
         """Delete one part; return what was done."""
 
 
-class PanelLogic(RunLogic, CorrectLogic, MeasureLogic, ExportLogic, StoreLogic, Protocol):
+class RestoreLogic(Protocol):
+    """What is offered after a crash."""
+
+    def unsaved_work(self) -> str:
+        """Return what earlier sessions left unsaved, empty when there is nothing."""
+
+    def restore_work(self) -> str:
+        """Bring it into the scene; return what was done."""
+
+    def throw_work_away(self) -> None:
+        """Delete it."""
+
+
+class PanelLogic(
+    RestoreLogic, RunLogic, CorrectLogic, MeasureLogic, ExportLogic, StoreLogic, Protocol
+):
     """Everything the panel needs."""
