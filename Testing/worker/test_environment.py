@@ -286,24 +286,11 @@ def test_with_the_switch_set_an_index_is_not_asked(an_environment, tmp_path, mon
     assert not an_environment.folder.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said_so(tmp_path, the_wheels, monkeypatch):
+@pytest.mark.parametrize(("number", "kind"), [(13, "permission"), (28, "disk")])
+def test_what_the_disk_refuses_is_said(an_environment, the_wheels, monkeypatch, number, kind):
     def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise OSError(number, os.strerror(number))
 
-    environment = WorkerEnvironment(tmp_path / "environment")
     monkeypatch.setattr(environment_module, "write_record", refuse)
-    error = failure(environment.make, source_of(the_wheels))
-    assert error.kind == "permission"
-    assert names_in(environment) <= {"cache"}
-
-
-@pytest.mark.slow
-def test_a_full_disk_is_said_so(tmp_path, the_wheels, monkeypatch):
-    def refuse(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    environment = WorkerEnvironment(tmp_path / "environment")
-    monkeypatch.setattr(environment_module, "write_record", refuse)
-    error = failure(environment.make, source_of(the_wheels))
-    assert error.kind == "disk"
-    assert names_in(environment) <= {"cache"}
+    assert failure(an_environment.make, source_of(the_wheels)).kind == kind
+    assert names_in(an_environment) <= {"cache"}
