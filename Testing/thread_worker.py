@@ -68,12 +68,15 @@ class ThreadWorker:
         self.gate = threading.Event()
         self.gate.set()
         self.calls = []
+        # As in the worker, one run at a time: a canceled one ends at its next patch.
+        self._lane = threading.Lock()
 
     def segment(self, volume, others, network_id, options=None, on_event=None):
         def work(progress):
             if network_id != self._segmenter.card.id:
                 raise SegmentationAIError(f"There is no network '{network_id}'; install it.")
-            found = self._segmenter.segment(volume, others, progress=progress)
+            with self._lane:
+                found = self._segmenter.segment(volume, others, progress=progress)
             return SimpleNamespace(
                 labelmap=found.labelmap, report=self._segmenter.report(found, found.seconds)
             )

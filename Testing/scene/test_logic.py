@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 import slicer
+import vtk
 from thread_worker import ThreadWorker
 from threshold_network import threshold_network_folder
 
@@ -21,6 +22,7 @@ from SegmentationAILib.scene.logic import SegmentationLogic, made_by
 from SegmentationAILib.scene.placement import matrix_from_affine
 from SegmentationAILib.scene.segment_protection import tag_of
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node
+from SegmentationAILib.scene.surfaces import CLOSED_SURFACE, create_surfaces
 from SegmentationAILib.scene.ticker import PlainTicker
 from SegmentationAILib.scene.volume_node import node_from_volume
 
@@ -184,6 +186,25 @@ def test_a_second_run_merges_into_the_first_and_leaves_a_correction(
     assert node.GetSegmentation().GetSegmentIdBySegmentName("Sphere (2)")
 
 
+def test_surfaces_come_back_in_the_background_also_when_edited_meanwhile(
+    a_scene, a_logic, a_ticker, a_scan
+):
+    node = a_logic.segment(a_scan, "threshold")
+    segmentation = node.GetSegmentation()
+    segmentation.AddEmptySegment("mine", "mine")
+    create_surfaces(node)
+    _, seen = started(a_logic, a_scan, rule="replace", target=node)
+    turned_until(a_ticker, lambda: seen.ends)
+    accepted(a_logic, a_ticker, seen.ends[0][1])
+    segmentation.RemoveSegment("mine")
+    turned_until(a_ticker, lambda: segmentation.ContainsRepresentation(CLOSED_SURFACE))
+    surface = segmentation.GetSegment("Segment_7").GetRepresentation(CLOSED_SURFACE)
+    measured = vtk.vtkMassProperties()
+    measured.SetInputData(surface)
+    expected = sphere_of(node, a_scan).sum() * GRID.voxel_volume_ml * 1000
+    assert measured.GetVolume() == pytest.approx(expected, rel=0.05)
+
+
 def test_two_runs_on_one_scan_queue(a_logic, a_ticker, a_worker, a_scan):
     a_worker.gate.clear()
     first, seen_first = started(a_logic, a_scan)
@@ -322,10 +343,11 @@ def test_a_scene_saved_or_closed_while_a_result_is_written_has_all_of_it_or_noth
         np.testing.assert_array_equal(sphere_of(node, a_scan), mask)
 
 
-def test_thirty_interleavings_never_write_into_a_wrong_place(a_scene, a_logic, a_ticker, a_worker):
+@pytest.mark.parametrize("cases", [5, pytest.param(30, marks=pytest.mark.slow)])
+def test_interleavings_never_write_into_a_wrong_place(a_scene, a_logic, a_ticker, a_worker, cases):
     """Runs on scans that are removed, moved, renamed or left alone at random moments."""
-    rng = random.Random(3)
-    for case in range(30):
+    rng = random.Random(cases)
+    for case in range(cases):
         node = scan(a_scene, f"CT {case}")
         a_worker.gate.clear()
         seen = [started(a_logic, node)[1] for _ in range(2)]

@@ -37,11 +37,13 @@ class Committed:
         node: The segmentation that has the result.
         segment_ids: Segments that were added or changed, in the result's order.
         notes: Sentences about what was put elsewhere.
+        lacks_surfaces: Whether the segmentation had closed surfaces that are to be made anew.
     """
 
     node: slicer.vtkMRMLSegmentationNode
     segment_ids: tuple[str, ...]
     notes: tuple[str, ...]
+    lacks_surfaces: bool = False
 
 
 # Yields the fraction done; returns what was done.
@@ -101,10 +103,8 @@ def commit(
         if is_there(work):
             work.logic.Undo()
         raise
-    if had_surfaces:
-        yield 1.0
-        create_surfaces(target)
-    return Committed(target, tuple(p.label.segment_id for p in plan.placings), plan.notes)
+    identifiers = tuple(p.label.segment_id for p in plan.placings)
+    return Committed(target, identifiers, plan.notes, had_surfaces)
 
 
 def finished(steps: Commit) -> Committed:
@@ -114,6 +114,8 @@ def finished(steps: Commit) -> Committed:
             next(steps)
         except StopIteration as stop:
             committed: Committed = stop.value
+            if committed.lacks_surfaces:
+                create_surfaces(committed.node)
             return committed
 
 

@@ -8,12 +8,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import slicer
 
 from ..core.errors import Cancelled, SegmentationAIError
-from ..core.labelmap import Labelmap
 from .commit_plan import Rule
 from .prepared_result import PreparedResult, prepared_result
 from .scan_witness import ScanWitness, is_in_scene, witness_of
@@ -21,6 +20,7 @@ from .segment_worker import Call, Event, SegmentWorker
 from .ticker import Stop, Ticker
 from .volume_node import volume_from_node
 
+T = TypeVar("T")
 POLL_MILLISECONDS: Final = 50
 State = Literal["queued", "running", "preparing", "done", "failed", "canceled"]
 
@@ -102,7 +102,7 @@ class RunQueue:
         self._waiting: deque[Run] = deque()
         self._current: Run | None = None
         self._call: Call | None = None
-        self._preparation: _Preparation | None = None
+        self._preparation: BackgroundTask[PreparedResult] | None = None
         self._last_event: Event | None = None
         self._stop: Stop | None = None
         self._tag = scene.AddObserver(scene.StartCloseEvent, lambda *_: self._on_scene_closed())
@@ -208,7 +208,7 @@ class RunQueue:
         run.report = answer.report
         run.state, run.sentence = "preparing", "Preparing the segments"
         run.on_progress(1.0, run.sentence, None)
-        self._preparation = _Preparation(answer.labelmap)
+        self._preparation = BackgroundTask(lambda: prepared_result(answer.labelmap))
 
     def _take_prepared(self, run: Run) -> None:
         preparation, self._preparation = self._preparation, None
@@ -235,29 +235,34 @@ class RunQueue:
             self._stop = None
 
 
-class _Preparation:
-    """`prepared_result` on a thread of its own."""
+class BackgroundTask(Generic[T]):
+    """A function on a thread of its own; it must touch no node.
 
-    def __init__(self, labelmap: Labelmap) -> None:
-        self._labelmap = labelmap
-        self._result: PreparedResult | None = None
+    Args:
+        work: Begins at once.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._result: T | None = None
         self._error: BaseException | None = None
         self._finished = threading.Event()
-        threading.Thread(target=self._work, name="prepare a result", daemon=True).start()
+        threading.Thread(target=self._run, name="SegmentationAI task", daemon=True).start()
 
     @property
     def is_finished(self) -> bool:
+        """Whether the outcome is known."""
         return self._finished.is_set()
 
-    def result(self) -> PreparedResult:
+    def result(self) -> T:
+        """Return what the function returned, or raise what it raised; only once it is finished."""
         if self._error is not None:
             raise self._error
-        assert self._result is not None
-        return self._result
+        return self._result  # type: ignore[return-value]  # T may itself be None
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
-            self._result = prepared_result(self._labelmap)
+            self._result = self._work()
         except BaseException as error:  # told on the event loop's thread
             self._error = error
         finally:

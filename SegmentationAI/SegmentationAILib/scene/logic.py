@@ -20,6 +20,7 @@ from .segment_editors import SegmentEditors, ShownEditor
 from .segment_protection import tag_of
 from .segment_worker import SegmentWorker
 from .segments_in_box import all_segments
+from .surface_renewal import renew_surfaces
 from .ticker import Stop, Ticker
 from .volume_node import volume_from_node
 
@@ -147,7 +148,13 @@ class SegmentationLogic:
             run.asked = replace(run.asked, rule=rule, target=target)
         run.check(self._scene)
         self.discard(preview)
-        writing = _Writing(self._commit(run), on_end)
+
+        def ended(done: Committed | None, error: BaseException | None) -> None:
+            if done is not None and done.lacks_surfaces:
+                renew_surfaces(done.node, self._ticker)
+            on_end(done, error)
+
+        writing = _Writing(self._commit(run), ended)
         self._writing.append(writing)
 
         def step() -> None:

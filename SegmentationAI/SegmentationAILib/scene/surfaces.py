@@ -38,7 +38,7 @@ def create_surfaces(node: slicer.vtkMRMLSegmentationNode, is_smoothed: bool = Tr
         for image, identifiers in segments_by_image(segmentation, BINARY_LABELMAP):
             segments = [segmentation.GetSegment(identifier) for identifier in identifiers]
             values = [segment.GetLabelValue() for segment in segments]
-            surfaces = _surfaces_of_image(image, values, is_smoothed)
+            surfaces = surfaces_of_image(image, values, is_smoothed)
             for segment, surface in zip(segments, surfaces, strict=True):
                 segment.AddRepresentation(CLOSED_SURFACE, surface)
     finally:
@@ -47,7 +47,7 @@ def create_surfaces(node: slicer.vtkMRMLSegmentationNode, is_smoothed: bool = Tr
     node.GetDisplayNode().SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
 
 
-def _surfaces_of_image(
+def surfaces_of_image(
     image: slicer.vtkOrientedImageData | None, values: Sequence[int], is_smoothed: bool
 ) -> list[vtk.vtkPolyData]:
     """Return the surface of each label value, in the frame of the image's world."""
