@@ -88,9 +88,8 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
     def unsaved_work(self) -> str:
         """Return what earlier sessions left unsaved, empty when there is nothing."""
         left = abandoned_work(data_folder() / JOURNAL)
-        names = [
-            f"'{name}' ({count} segments)" for one in left for name, count in one.segmentations
-        ]
+        counts = [named for one in left for named in one.segmentations]
+        names = [f"'{name}' ({count} segment{'s'[: count != 1]})" for name, count in counts]
         if not names:
             return ""
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
