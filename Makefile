@@ -4,7 +4,7 @@ VENV := .venv/bin
 VOLUME ?=
 SHELL := /bin/bash
 
-.PHONY: set-up demo test test-slow check benchmark screenshots train-brain
+.PHONY: set-up demo test test-slow check benchmark screenshots
 
 set-up:
 	@$(PYTHON) Testing/set_up.py
@@ -27,5 +27,11 @@ benchmark: set-up
 	@$(PYTHON) Testing/set_up.py --benchmark
 	@.venv-benchmark/bin/python Testing/benchmarks/run_all.py $(TOPICS)
 
+# Needs the public volumes of ../shared/data.
 screenshots: set-up
+	@mkdir -p Screenshots
+	@$(VENV)/segmentationai demo --output demo-output
+	@cp demo-output/mosaic.png Screenshots/demo-phantom.png
+	@$(VENV)/segmentationai demo --output demo-output --volume ../shared/data/brain-t1/t1.nii.gz
+	@cp demo-output/mosaic.png Screenshots/demo-brain-t1.png
 	@$(VENV)/python Testing/make_screenshots.py
