@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.labelmap import Label, Labelmap
+from ..core.labelmap import Label, LabelArray, Labelmap
 from ..core.mask_history import Mask
 from ..core.volume import Box
 from .label_voxels import storable_voxels
@@ -41,7 +41,7 @@ def prepared_result(labelmap: Labelmap) -> PreparedResult:
     Raises:
         SegmentationAIError: Voxels have a value that no label names.
     """
-    layers = []
+    layers: list[LabelArray] = []
     for index, layer in enumerate(labelmap.layers):
         values = [label.value for label in labelmap.labels if label.layer == index]
         layers.append(np.asfortranarray(storable_voxels(layer, values)))

@@ -99,13 +99,13 @@ class SegmentationWatch:
             self._follow_segmentation(node)
             self._listener.node_changed(node)
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
+    @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator,unused-ignore]
     def _on_node_added(self, scene: Any, event: str, node: Any) -> None:
         if scene.IsImporting() or not node.IsA("vtkMRMLSegmentationNode"):
             return
         self._follow(node, is_loaded=False)
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
+    @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator,unused-ignore]
     def _on_node_removed(self, scene: Any, event: str, node: Any) -> None:
         if node.IsA("vtkMRMLSegmentationNode") and node.GetID() in self._tags:
             self._leave(node.GetID())
