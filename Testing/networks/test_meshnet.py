@@ -146,7 +146,7 @@ def test_real_weights_tell_white_from_grey_matter_and_agree_with_the_streamed_fo
     # T1: white matter is brighter, and both fill much of the middle of a head.
     assert white > grey + 0.05
     assert 0.15 < (labels == 1).mean() < 0.6
-    assert 0.15 < (labels == 2).mean() < 0.6
+    assert 0.1 < (labels == 2).mean() < 0.6
 
 
 VOLUMES_ML = {"Hippocampus": (6, 9), "Brain-Stem": (18, 28)}

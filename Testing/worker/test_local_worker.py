@@ -85,9 +85,10 @@ def test_the_second_run_knows_its_time_from_the_first(a_worker):
     a_worker.segment(sphere_volume(), None, *run).result(60)
     events = []
     a_worker.segment(sphere_volume(), None, *run, events.append).result(60)
-    early = [e for e in events if e.kind == "progress" and 0.03 < e.fraction < 0.05]
-    assert early
-    assert all(e.seconds_left is not None and 0 <= e.seconds_left < 60 for e in early)
+    # A quick run may deliver its first fractions together; the first that comes knows the time.
+    first = next(e for e in events if e.kind == "progress" and e.fraction > 0.03)
+    assert first.seconds_left is not None
+    assert 0 <= first.seconds_left < 60
 
 
 def test_errors_keep_their_kind_and_the_worker_lives_on(a_worker):
