@@ -26,7 +26,7 @@ def the_home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("worker-networks")
     for name, changes in {
         "threshold": {},
-        "slow": {"patch_size": [16, 16, 16], "overlap": 0.75},
+        "slow": {"patch_size": [16, 16, 16], "overlap": 0.88},
     }.items():
         source = threshold_network_folder(folder / name, id=name, **changes)
         install(NetworkStore(home), InstallRequest(str(source), name), check_architecture)
