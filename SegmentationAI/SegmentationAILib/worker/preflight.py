@@ -28,7 +28,6 @@ LEAST_MEMORY: Final = 4 * GIB
 ENOUGH_MEMORY: Final = 8 * GIB
 OLDEST_PYTHON: Final = (3, 11)
 NEWEST_PYTHON: Final = (3, 12)
-PYPI: Final = "https://pypi.org/simple/"
 NETWORK_SECONDS: Final = 8
 PROXY_WANTS_PASSWORD: Final = 407
 
@@ -141,14 +140,18 @@ def _network(source: PackageSource) -> list[Finding]:
     addresses = [address for address in dict.fromkeys([usual, pytorch]) if address]
     with ThreadPoolExecutor(2) as both:
         found = list(both.map(lambda address: _reach(address, source), addresses))
-    if len(found) > 1 and not source.build.is_cuda and found[1].state == "stop":
+    has_other = bool(pytorch) and pytorch != usual
+    if has_other and not source.build.is_cuda and found[-1].state == "stop":
         # The usual index has a build that runs on the CPU too.
-        found[1] = replace(found[1], state="warn")
+        found[-1] = replace(found[-1], state="warn")
     return found
 
 
 def configured_index() -> str:
-    """Return the index that pip uses here: from its variable or its files, else PyPI."""
+    """Return the index that pip's variable or files name, empty where pip takes its own.
+
+    Its own is not asked beforehand: pip knows the address, and says so itself when it is silent.
+    """
     named = os.environ.get("PIP_INDEX_URL", "")
     for path in _pip_files() if not named else ():
         parser = configparser.RawConfigParser()
@@ -157,7 +160,7 @@ def configured_index() -> str:
         except (configparser.Error, UnicodeDecodeError):
             continue
         named = named or parser.get("global", "index-url", fallback="")
-    return named or PYPI
+    return named
 
 
 def _pip_files() -> list[Path]:
