@@ -30,8 +30,8 @@ def machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     packages = ", ".join(f"{peer} {_version(peer)}" for peer in PEERS)
     return (
-        f"Machine: {name}; {psutil.cpu_count()} cores; {memory:.0f} GiB; {platform.system()} "
-        f"{platform.release()}; Python {platform.python_version()}.\n\nPackages: {packages}."
+        f"Machine: {name}; {psutil.cpu_count()} cores; {memory:.0f} GiB; {platform.system()}; "
+        f"Python {platform.python_version()}.\n\nPackages: {packages}."
     )
 
 
