@@ -18,8 +18,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ("Resources/requirements-worker.txt", "Testing/requirements.txt")
 BENCHMARK_REQUIREMENTS = (*REQUIREMENTS, "Testing/benchmarks/requirements.txt")
-# Off-screen rendering of Slicer's views; harmless where they are there already.
-DEBIAN_LIBRARIES = ("libosmesa6", "libegl1", "libgl1-mesa-dri", "libxrender1", "libxcursor1")
+# Off-screen rendering of Slicer's views, and Qt without a screen; harmless where they are already.
+DEBIAN_LIBRARIES = (
+    "libosmesa6",
+    "libegl1",
+    "libgl1-mesa-dri",
+    "libxrender1",
+    "libxcursor1",
+    "libxkbcommon0",
+    "libdbus-1-3",
+    "libfontconfig1",
+)
 PROBE_SECONDS = 4
 
 
