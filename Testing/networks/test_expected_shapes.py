@@ -7,11 +7,11 @@ from SegmentationAILib.core.errors import WeightsError
 from SegmentationAILib.networks.card_reader import card_from_json
 from SegmentationAILib.networks.catalog import catalog
 from SegmentationAILib.networks.expected_shapes import (
-    ARCHITECTURES,
     built_network,
     check_architecture,
     expected_shapes,
 )
+from SegmentationAILib.networks.registry import ARCHITECTURES
 from SegmentationAILib.networks.weights import read_weights
 
 EVERY_CARD = [*catalog().cards, *catalog().recognized]

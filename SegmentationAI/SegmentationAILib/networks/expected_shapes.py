@@ -1,26 +1,15 @@
-"""From a card to a network: the list of architectures there are, and their parameters.
+"""From a card to a network: the tensors that its architecture has, and the network with them."""
 
-The list is closed on purpose: a card can choose from it and give literals, nothing else.
-"""
-
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import nn
 
 from ..core.errors import WeightsError
-from .architectures.meshnet import MeshNet
-from .architectures.space_to_depth_unet import SpaceToDepthUNet
-from .architectures.strided_autoencoder import StridedAutoencoder
 from .card import Architecture, NetworkCard
+from .registry import build
 from .weights import Weights, check_against
 
-ARCHITECTURES: Final[dict[str, Callable[..., nn.Module]]] = {
-    "meshnet": MeshNet,
-    "space-to-depth-unet": SpaceToDepthUNet,
-    "strided-autoencoder": StridedAutoencoder,
-}
 # A counter of training steps; published files leave it out or not.
 COUNTER: Final = "num_batches_tracked"
 
@@ -66,22 +55,11 @@ def expected_shapes(card: NetworkCard) -> dict[str, tuple[int, ...]]:
 
 def _empty(architecture: Architecture, network_id: str) -> nn.Module:
     """Return the network on torch's meta device: shapes without memory, whatever a card asks."""
-    make = ARCHITECTURES.get(architecture.name)
-    if make is None:
-        raise WeightsError(
-            f"The network {network_id} has the architecture {architecture.name}, which is not "
-            f"built in; there are: {', '.join(sorted(ARCHITECTURES))}."
-        )
-    arguments: dict[str, Any] = architecture.arguments()
     try:
         with torch.device("meta"):
-            return make(**arguments)
-    except (TypeError, ValueError, RuntimeError, OverflowError, IndexError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise WeightsError(
-            f"The card of {network_id} has parameters that {architecture.name} does not take: "
-            f"{reason}."
-        ) from error
+            return build(architecture.name, architecture.arguments())
+    except WeightsError as error:
+        raise WeightsError(f"The network {network_id} cannot be built: {error}") from error
 
 
 def _kept(weights: Weights) -> Weights:
