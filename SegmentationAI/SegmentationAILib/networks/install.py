@@ -21,6 +21,7 @@ from ..resources import OWNER_ONLY
 from .card import NetworkCard
 from .card_reader import write_card
 from .download import check_address, download
+from .formats.known import foreign_source
 from .network_source import CARD, NetworkSource, check_id, source_from_file, source_from_folder
 from .store import WEIGHTS, NetworkStore, StoredNetwork
 from .weights import Weights, check_sha256, kind_of, read_weights, sha256_of
@@ -144,17 +145,30 @@ def _resolved(
     store: NetworkStore, path: Path, sha256: str, staging: Path, progress: Progress
 ) -> NetworkSource:
     if path.is_dir():
-        return source_from_folder(path, store.catalog, sha256)
+        return _from_folder(store, path, sha256, staging)
     if sha256:
         check_sha256(path, sha256)
     if kind_of(path) != "archive":
-        return source_from_file(path, store.catalog)
+        return foreign_source(path, staging) or source_from_file(path, store.catalog)
     unpacked = staging / "unpacked"
     unpacked.mkdir()
     extract(path, unpacked, progress)
     inside = list(unpacked.iterdir())
     only_folder = len(inside) == 1 and inside[0].is_dir()
-    return source_from_folder(inside[0] if only_folder else unpacked, store.catalog)
+    return _from_folder(store, inside[0] if only_folder else unpacked, "", staging)
+
+
+def _from_folder(store: NetworkStore, folder: Path, sha256: str, staging: Path) -> NetworkSource:
+    """Return a network of ours (it has a card), of another tool, or known by its hash."""
+    foreign = None if (folder / CARD).is_file() else foreign_source(folder, staging)
+    if foreign is None:
+        return source_from_folder(folder, store.catalog, sha256)
+    if sha256 not in ("", foreign.card.converted_from):
+        raise WeightsError(
+            f"The weights of {folder.name} have SHA-256 {foreign.card.converted_from} but "
+            f"{sha256[:80]} was expected."
+        )
+    return foreign
 
 
 def _fill(ready: Path, source: NetworkSource, check: WeightsCheck) -> None:

@@ -1,0 +1,29 @@
+"""The formats of other tools that are read, in the order in which they are asked."""
+
+from pathlib import Path
+from typing import Final
+
+from ..network_source import NetworkSource
+from .format import Format, FoundFiles, files_in
+
+FORMATS: Final[tuple[Format, ...]] = ()
+
+
+def format_of(found: FoundFiles) -> Format | None:
+    """Return the first format that recognizes these files by their names, None when none does."""
+    return next((one for one in FORMATS if one.recognizes(found)), None)
+
+
+def foreign_source(path: Path, staging: Path) -> NetworkSource | None:
+    """Return the network in a folder or file of another tool, None when it is no such thing.
+
+    Args:
+        path: Folder (of an unpacked archive, too) or file.
+        staging: Where converted weights may be written.
+
+    Raises:
+        WeightsError: It is, and it was refused; the message says why.
+    """
+    found = files_in(path)
+    known = format_of(found)
+    return None if known is None else known.read(found, staging)
