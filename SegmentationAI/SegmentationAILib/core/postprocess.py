@@ -132,17 +132,30 @@ class _Components:
 def _components(labels: Integers, connectivity: Connectivity) -> _Components:
     if connectivity not in (6, 18, 26):
         raise ValueError(f"connectivity {connectivity} is not 6, 18 or 26")
+    ordered = np.ascontiguousarray(labels)
     if cc3d is None:
-        numbers = _components_by_scipy(labels, connectivity)
+        numbers = _components_by_scipy(ordered, connectivity)
     else:
-        ordered = np.ascontiguousarray(labels)
         numbers = cc3d.connected_components(ordered, connectivity=connectivity)
-    flat = numbers.ravel()
-    voxels = np.bincount(flat).astype(np.int64)
+    # Counted run by run along the last axis, within which a component cannot change: 0.02 s for 29
+    # labels of 8 M voxels, where counting voxels takes 0.06 s.
+    starts = _run_starts(ordered)
+    number = numbers.reshape(-1)[starts]
+    lengths = np.diff(starts, append=ordered.size)
+    # Sums of whole numbers below 2^53: exact.
+    voxels = np.bincount(number, weights=lengths).astype(np.int64)
     value = np.zeros(len(voxels), labels.dtype)
-    value[flat] = labels.ravel()
-    voxels[0] = 0
+    value[number] = ordered.reshape(-1)[starts]
+    voxels[:1] = 0
     return _Components(numbers, value, voxels)
+
+
+def _run_starts(labels: Integers) -> NDArray[np.intp]:
+    """Return the flat index of every first voxel of equal labels along the last axis."""
+    begins = np.empty(labels.shape, np.bool_)
+    begins[..., :1] = True
+    np.not_equal(labels[..., 1:], labels[..., :-1], out=begins[..., 1:])
+    return np.flatnonzero(begins)
 
 
 def _components_by_scipy(labels: Integers, connectivity: Connectivity) -> Integers:
