@@ -83,6 +83,34 @@ def test_uncertainty_and_nifti_labels_lie_on_the_grid_of_the_scan(
         (["--output", "o.nii", "--network", "absent"], "There is no network absent"),
     ],
 )
+def test_with_uncertainty_the_report_says_how_sure_and_where_to_look(
+    a_scan, an_installed_network, tmp_path
+):
+    report = tmp_path / "report.json"
+    wanted = ("--output", tmp_path / "o.nii.gz", "--uncertainty", tmp_path / "u.nrrd")
+    assert segment(a_scan, "--network", an_installed_network, *wanted, "--report", report) == 0
+    doubts = json.loads(report.read_text())["uncertainty"]
+    sphere, never = doubts["segments"]
+    assert (sphere["name"], never["name"]) == ("Sphere", "Never")
+    assert 0 < sphere["expected_dice"] < 1
+    assert never["expected_dice"] is None
+    worst = doubts["doubtful_slices"][0]
+    assert 0 < worst["doubt"] < 1
+    assert len(worst["center_ras"]) == 3
+
+
+def test_dropout_is_refused_of_a_network_without_and_of_a_server(
+    a_scan, an_installed_network, tmp_path, capsys
+):
+    output = tmp_path / "o.nii.gz"
+    words = (a_scan, "--network", an_installed_network, "--output", output)
+    assert segment(*words, "--dropout-samples", 4) == 2
+    assert "no dropout" in capsys.readouterr().err
+    assert segment(*words, "--dropout-samples", 4, "--server", "http://127.0.0.1:1") == 2
+    assert "this machine only" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_what_cannot_be_done_is_said_in_one_line_and_writes_nothing(
     words, said, a_scan, an_installed_network, tmp_path, capsys, monkeypatch
 ):

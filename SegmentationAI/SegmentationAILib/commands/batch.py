@@ -52,7 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     rows: dict[str, dict[str, Any]] = {}
     with progress_line() as progress:
-        segmenter = open_segmenter(arguments.network, arguments.device, arguments.precision)
+        segmenter = open_segmenter(
+            arguments.network,
+            arguments.device,
+            arguments.precision,
+            dropout_samples=arguments.dropout_samples,
+        )
         for number, (name, path) in enumerate(cases.items()):
             output = arguments.output / f"{name}.seg.nrrd"
             if name in done and output.exists():

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="what was done, as JSON")
     parser.add_argument(
         "--uncertainty", type=Path, metavar="FILE",
-        help="also write the entropy of the probabilities, 0 (certain) to 1, as a volume",
+        help="also write the entropy of the probabilities, 0 (certain) to 1, as a volume, and put "
+        "each segment's expected Dice and the most doubtful slices into the report",
     )  # fmt: skip
     parser.add_argument(
         "--roi", type=float, nargs=6, metavar=ROI_NAMES,
@@ -67,7 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which network runs, and how; `batch` has them too."""
-    parser.add_argument("--network", required=True, metavar="ID", help="see 'networks list'")
+    parser.add_argument(
+        "--network", required=True, metavar="ID[,ID...]",
+        help="see 'networks list'; several answer together, with the mean of their probabilities",
+    )  # fmt: skip
     parser.add_argument(
         "--labels", metavar="NAME,...", help="only these structures, by name; default all"
     )
@@ -85,6 +89,10 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tta", action="store_true", help="average over mirrored copies (test-time augmentation)"
     )
+    parser.add_argument(
+        "--dropout-samples", type=int, default=0, metavar="N",
+        help="average N answers of a network with dropout layers, for its uncertainty",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -144,7 +152,12 @@ def _opened(arguments: argparse.Namespace) -> "SegmentIt":
         return functools.partial(segment_there, worker, arguments)
     from ..networks.segmenter import open_segmenter
 
-    segmenter = open_segmenter(arguments.network, arguments.device, arguments.precision)
+    segmenter = open_segmenter(
+        arguments.network,
+        arguments.device,
+        arguments.precision,
+        dropout_samples=arguments.dropout_samples,
+    )
 
     def segment_here(
         volume: "Volume", others: "Mapping[str, Volume]", options: "Options", progress: "Progress"

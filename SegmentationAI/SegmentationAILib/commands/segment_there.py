@@ -21,6 +21,10 @@ def server_of(arguments: argparse.Namespace) -> RemoteWorker:
     """
     from ..worker.tokens import read_tokens
 
+    if arguments.dropout_samples:
+        raise SegmentationAIError(
+            "--dropout-samples runs on this machine only; leave it or --server out."
+        )
     if arguments.token_file is None:
         raise SegmentationAIError("--server needs --token-file FILE with the token that it wants.")
     token = read_tokens(arguments.token_file)[0]

@@ -16,6 +16,7 @@ from .axis_map import AxisMap
 from .empty_windows import EmptyWindows
 from .entropy import EntropyRestorer
 from .errors import GeometryError, SegmentationAIError
+from .expected_dice import ExpectedDice
 from .flips import FlipAverage
 from .labelmap import Label, LabelArray, Labelmap
 from .layers import LayerRestorer
@@ -46,6 +47,7 @@ class Recipe:
         overlap: Fraction that neighboring patches share.
         output: ``softmax`` when one label wins, ``sigmoid`` when each stands alone.
         mirror_axes: Network axes along which test-time augmentation may mirror.
+        mean_of: What mirrored answers are averaged in.
         one_body: Whether all labels together make one body, such as a brain: what does not touch
             its largest part becomes background.
     """
@@ -56,6 +58,7 @@ class Recipe:
     overlap: float = 0.5
     output: Literal["softmax", "sigmoid"] = "softmax"
     mirror_axes: tuple[int, ...] = (0, 1, 2)
+    mean_of: Literal["logits", "probabilities"] = "probabilities"
     one_body: bool = False
 
     @property
@@ -73,7 +76,7 @@ class Options:
         structures: Names of the labels wanted, None for all.
         overlap: Replaces the recipe's, None keeps it.
         mirror: Average over mirrored copies.
-        uncertainty: Also return the entropy of the probabilities.
+        uncertainty: Also return the entropy of the probabilities and each segment's score.
     """
 
     roi_ras: tuple[float, ...] | None = None
@@ -93,12 +96,15 @@ class Segmentation:
     Attributes:
         labelmap: On the volume's grid.
         uncertainty: Normalized entropy 0 to 1 on the same grid, None unless asked for.
+        expected_dice: What the probabilities promise of each label of the recipe, in order; None
+            for a label that was not found, and as a whole unless uncertainty was asked for.
         seconds: Of the steps ``prepare``, ``network`` and ``labels``.
         notes: What was mended, skipped or done otherwise.
     """
 
     labelmap: Labelmap
     uncertainty: Volume | None
+    expected_dice: tuple[float | None, ...] | None
     seconds: dict[str, float]
     notes: tuple[str, ...]
 
@@ -148,9 +154,10 @@ def segment(
     windows = plan_windows(prepared.axis_map.network_shape, recipe.patch_shape, overlap)
     labels = _label_restorer(prepared.axis_map, recipe)
     entropy = EntropyRestorer(prepared.axis_map, recipe.output) if options.uncertainty else None
+    agreement = ExpectedDice(recipe.channels, recipe.output) if options.uncertainty else None
     for slab in logits_slabs(
         prepared.array,
-        FlipAverage(timed, recipe.mirror_axes) if options.mirror else timed,
+        _mirrored(timed, recipe) if options.mirror else timed,
         windows,
         empty=EmptyWindows(prepared.background),
         padding=prepared.background,
@@ -158,13 +165,15 @@ def segment(
         progress=progress.part(PREPARED, INFERRED),
     ):
         labels.add(slab)
-        if entropy is not None:
+        if entropy is not None and agreement is not None:
             entropy.add(slab)
+            agreement.add(slab)
     labelmap = _labelmap(labels, recipe, wanted, volume)
     finished = time.perf_counter()
     return Segmentation(
         labelmap=labelmap,
         uncertainty=None if entropy is None else Volume(entropy.entropy()[None], volume.affine),
+        expected_dice=None if agreement is None else agreement.scores(),
         seconds={
             "prepare": ready - started,
             "network": timed.seconds,
@@ -224,6 +233,11 @@ def _checked_overlap(overlap: float) -> float:
             f"An overlap of {overlap:g} was asked for; 0 to under 1 is possible."
         )
     return overlap
+
+
+def _mirrored(network: Network, recipe: Recipe) -> FlipAverage:
+    average = "logits" if recipe.mean_of == "logits" else recipe.output
+    return FlipAverage(network, recipe.mirror_axes, average)
 
 
 def _label_restorer(axis_map: AxisMap, recipe: Recipe) -> LabelRestorer | LayerRestorer:

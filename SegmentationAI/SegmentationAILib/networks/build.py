@@ -8,6 +8,7 @@ from torch import nn
 from .architectures.meshnet import MeshNet
 from .card import NetworkCard
 from .device import Device, choose_device
+from .dropout_samples import DropoutSamples, switch_dropout_on
 from .expected_shapes import built_network
 from .interleaved_meshnet import InterleavedMeshNet
 from .precision import Precision, choose_precision
@@ -50,6 +51,9 @@ class _Noted:
     def __call__(self, patch: Patch, /) -> Patch:
         return self.network(patch)
 
+    def release_memory(self) -> None:
+        self.network.release_memory()
+
     def close(self) -> None:
         self.network.close()
 
@@ -60,6 +64,7 @@ def load_network(
     device: str = "auto",
     precision: str = "auto",
     calibration: Sequence[Patch] = (),
+    dropout_samples: int = 0,
 ) -> RunningNetwork:
     """Return the network of a card, ready to be called.
 
@@ -69,15 +74,22 @@ def load_network(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
         calibration: Prepared real patches for int8.
+        dropout_samples: Answers with dropout that are averaged; 0 runs it without.
 
     Raises:
         WeightsError: The weights are not those of the card's architecture.
-        SegmentationAIError: A device or a precision asked for by name that is not there.
+        SegmentationAIError: A device or a precision asked for by name that is not there, or
+            samples of a network without dropout.
     """
     module = built_network(card, weights)
     found = choose_device(device)
     chosen = choose_precision(card, precision, found.kind, available_precisions(found))
     notes = tuple(note for note in (found.note, chosen.note) if note)
+    if dropout_samples:
+        # OpenVINO's converted networks have no dropout any more.
+        switch_dropout_on(module, card.id)
+        network = _by_torch(card, module, found, chosen.precision)
+        return _Noted(DropoutSamples(network, dropout_samples, card.output), notes)
     if found.kind == "cpu":
         return _Noted(*_on_cpu(card, module, chosen.precision, notes, calibration))
     return _Noted(_by_torch(card, module, found, chosen.precision), notes)

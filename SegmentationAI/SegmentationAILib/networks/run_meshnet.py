@@ -56,6 +56,10 @@ class WholeMeshNet:
         """Return logits ``(B, K, X, Y, Z)`` of volumes ``(B, C, X, Y, Z)``."""
         return np.concatenate([self._without_air(one[None]) for one in patch])
 
+    def release_memory(self) -> None:
+        """Give back working memory; the next call takes it again."""
+        self._one_piece.release_memory()
+
     def close(self) -> None:
         """Give back all memory."""
         self._one_piece.close()

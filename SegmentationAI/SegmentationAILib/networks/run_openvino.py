@@ -99,6 +99,11 @@ class OpenVinoNetwork:
             request.infer()
         return logits
 
+    def release_memory(self) -> None:
+        """Give back working memory; the next call takes it again."""
+        for request in self._compiled.values():
+            request.get_compiled_model().release_memory()
+
     def close(self) -> None:
         """Give back all memory."""
         self._compiled.clear()

@@ -95,6 +95,10 @@ class TorchNetwork:
             self._give_memory_back()
             self._step_down(patch, reason)
 
+    def release_memory(self) -> None:
+        """Give back working memory; the next call takes it again."""
+        self._give_memory_back()
+
     def close(self) -> None:
         """Give back all memory."""
         self._module = None

@@ -41,6 +41,9 @@ class RunningNetwork(Protocol):
     def __call__(self, patch: Patch, /) -> Patch:
         """Return logits ``(B, K, X, Y, Z)`` of a patch ``(B, C, X, Y, Z)``; the array is new."""
 
+    def release_memory(self) -> None:
+        """Give back working memory; the next call takes it again."""
+
     def close(self) -> None:
         """Give back all memory; the network cannot be called any more."""
 

@@ -1,13 +1,14 @@
 """An opened network that segments volumes: the card's rules, the weights and a device together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
 
 from ..core.channels import stack_channels
+from ..core.doubtful_slices import doubtful_slices
 from ..core.intensity import IntensityRule, Rule
 from ..core.labelmap import Labelmap, Provenance
 from ..core.pipeline import NO_OPTIONS, Options, Recipe, Segmentation, segment
@@ -16,6 +17,7 @@ from ..core.progress import IGNORE, Progress
 from ..core.volume import Volume
 from .build import RunningNetwork, load_network
 from .card import NetworkCard
+from .ensemble import Ensemble, check_alike, joint_sha256
 from .process_memory import peak_memory_bytes
 from .store import NetworkStore
 
@@ -63,7 +65,7 @@ class Segmenter:
         counts = _voxels_per_label(result.labelmap)
         milliliters = result.labelmap.grid.voxel_volume_ml
         found = {label.value: n for label, n in zip(result.labelmap.labels, counts, strict=True)}
-        return {
+        facts = {
             "network": self.card.id,
             "weights_sha256": self.weights_sha256,
             "device": self.network.device_name,
@@ -81,6 +83,9 @@ class Segmenter:
             ],
             "notes": list(result.notes),
         }
+        if result.uncertainty is not None and result.expected_dice is not None:
+            facts["uncertainty"] = _doubts(self.card, result, result.uncertainty)
+        return facts
 
     def _signed(self, labelmap: Labelmap) -> Labelmap:
         signature = Provenance(
@@ -95,21 +100,49 @@ class Segmenter:
 
 
 def open_segmenter(
-    network_id: str,
+    network_ids: str,
     device: str = "auto",
     precision: str = "auto",
     store: NetworkStore | None = None,
+    dropout_samples: int = 0,
 ) -> Segmenter:
-    """Open a shipped or installed network.
+    """Open a shipped or installed network, or several as an ensemble.
+
+    Args:
+        network_ids: One ID, or several with commas between them: the mean of their probabilities.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+        store: Where the networks are.
+        dropout_samples: Monte-Carlo dropout: answers that are averaged; 0 runs without dropout.
 
     Raises:
-        WeightsError: There is no such network, it is not installed, or its weights are damaged.
-        SegmentationAIError: The device or precision is not to be had here.
+        WeightsError: There is no such network, it is not installed, its weights are damaged, or
+            members of an ensemble differ in more than their weights.
+        SegmentationAIError: The device or precision is not to be had here, or samples are asked of
+            a network without dropout.
     """
-    stored = (store or NetworkStore()).find(network_id)
-    weights = stored.read_weights()
-    network = load_network(stored.card, weights, device, precision)
-    return Segmenter(stored.card, network, stored.card.sha256)
+    store = store or NetworkStore()
+    members = [store.find(network_id.strip()) for network_id in network_ids.split(",")]
+    cards = [member.card for member in members]
+    check_alike([card.id for card in cards], [recipe_of(card) for card in cards])
+    networks = [
+        load_network(
+            member.card, member.read_weights(), device, precision, dropout_samples=dropout_samples
+        )
+        for member in members
+    ]
+    card = cards[0].renamed(",".join(card.id for card in cards))
+    network = networks[0] if len(networks) == 1 else Ensemble(networks, card.output)
+    return Segmenter(card, network, joint_sha256([one.sha256 for one in cards]))
+
+
+def stored_sha256(network_ids: str, store: NetworkStore) -> str:
+    """Return what `Segmenter.weights_sha256` would be now, without opening anything.
+
+    Raises:
+        WeightsError: There is no such network.
+    """
+    return joint_sha256([store.find(one.strip()).card.sha256 for one in network_ids.split(",")])
 
 
 def recipe_of(card: NetworkCard) -> Recipe:
@@ -126,6 +159,24 @@ def recipe_of(card: NetworkCard) -> Recipe:
     return Recipe(
         rules, card.labels, card.patch_size, card.overlap, card.output, one_body=card.one_body
     )
+
+
+def _doubts(card: NetworkCard, result: Segmentation, uncertainty: Volume) -> dict[str, Any]:
+    """Each segment's score, and where to look first."""
+    return {
+        "segments": [
+            {
+                "value": label.value,
+                "name": label.name,
+                "expected_dice": None if score is None else round(score, 4),
+            }
+            for label, score in zip(card.labels, result.expected_dice or (), strict=True)
+        ],
+        "doubtful_slices": [
+            {**asdict(one), "doubt": round(one.doubt, 4)}
+            for one in doubtful_slices(uncertainty, result.labelmap)
+        ],
+    }
 
 
 def _voxels_per_label(labelmap: Labelmap) -> list[int]:

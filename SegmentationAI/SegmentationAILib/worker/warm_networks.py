@@ -5,7 +5,7 @@ import logging
 import sys
 from typing import Any, Final
 
-from ..networks.segmenter import Segmenter, open_segmenter
+from ..networks.segmenter import Segmenter, open_segmenter, stored_sha256
 from ..networks.store import NetworkStore
 
 # A person goes to and fro between two networks at most; more would fill small GPUs.
@@ -28,7 +28,7 @@ class WarmNetworks:
         """
         key = (network_id, device, precision)
         known = self._open.pop(key, None)
-        sha256 = NetworkStore().find(network_id).card.sha256
+        sha256 = stored_sha256(network_id, NetworkStore())
         if known is not None and known.weights_sha256 != sha256:
             known.network.close()
             known = None
