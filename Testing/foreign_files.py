@@ -102,6 +102,36 @@ def metaimage_bytes(voxels=None, *, compressed=False, big=False, data=None, **ch
     return text.encode("utf-8") + data
 
 
+def nrrd_bytes(voxels=None, *, compressed=False, components=0, data=None, **changes) -> bytes:
+    """An NRRD file in LPS; ``changes`` set header lines (``space_origin=...``), None takes one out.
+
+    With ``components`` each voxel is repeated as often along a vector axis that comes first.
+    """
+    voxels = some_voxels() if voxels is None else voxels
+    types = {"u1": "unsigned char", "i2": "short", "u2": "unsigned short", "f4": "float"}
+    stored = np.stack([voxels] * components) if components else voxels
+    if data is None:
+        data = stored.astype(stored.dtype.newbyteorder("<")).tobytes(order="F")
+        data = gzip.compress(data, mtime=0) if compressed else data
+    vector = ("none ", "vector ") if components else ("", "")
+    lines = {
+        "type": types[voxels.dtype.str[1:]],
+        "dimension": stored.ndim,
+        "space": "left-posterior-superior",
+        "sizes": " ".join(str(n) for n in stored.shape),
+        "space_directions": vector[0] + "(1,0,0) (0,1,0) (0,0,1)",
+        "kinds": vector[1] + "domain domain domain",
+        "endian": "little",
+        "encoding": "gzip" if compressed else "raw",
+        "space_origin": "(0,0,0)",
+        **changes,
+    }
+    text = "".join(
+        f"{key.replace('_', ' ')}: {value}\n" for key, value in lines.items() if value is not None
+    )
+    return f"NRRD0004\n{text}\n".encode() + data
+
+
 def mgh_bytes(
     voxels=None,
     *,

@@ -1,4 +1,4 @@
-"""Damaged NIfTI, MetaImage and MGH files by the thousand, made from good ones.
+"""Damaged NIfTI, NRRD, MetaImage and MGH files by the thousand, made from good ones.
 
 Mutations know the structure: a field gets a value that parsers stumble over, a line is doubled, a
 stream is cut. What holds for each: no error but our own, no memory beyond the budget, and what is
@@ -17,11 +17,18 @@ import numpy as np
 import psutil
 import pytest
 import SimpleITK
-from foreign_files import metaimage_bytes, mgh_bytes, nifti2_bytes, nifti_bytes, some_voxels
+from foreign_files import (
+    metaimage_bytes,
+    mgh_bytes,
+    nifti2_bytes,
+    nifti_bytes,
+    nrrd_bytes,
+    some_voxels,
+)
 
 from SegmentationAILib.core import admission
 from SegmentationAILib.core.errors import SegmentationAIError
-from SegmentationAILib.core.formats import metaimage, mgz, nifti
+from SegmentationAILib.core.formats import metaimage, mgz, nifti, nrrd
 from SegmentationAILib.core.volume import Volume
 
 BUDGET = 64 << 20
@@ -33,7 +40,9 @@ NUMBERS = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e-12, 1e12, 1e30, -1e30, 3.4e38, mat
            -math.inf, 352.0, 348.0, 353.0, 1e-3, 1e-45)  # fmt: skip
 WORDS = ("0", "-1", "1", "2", "3", "4", "11", "nan", "inf", "1e999", "1e-12", "True", "False", "",
          "LOCAL", "LIST", "/etc/passwd", "MET_UCHAR", "MET_DOUBLE", "MET_LONG", "9" * 40, "2.5",
-         "1 1", "0x10", "１", "x" * 200)  # fmt: skip
+         "1 1", "0x10", "１", "x" * 200, "none", "(1,0,0)", "(0,nan,0)", "(1e30,0,0)", "(0,-1,0)",
+         "float", "uchar", "gzip", "raw", "big", "vector", "time", "LPS", "RAS",
+         "3D-right-handed")  # fmt: skip
 NIFTI_1_FIELDS = (
     [("i", 0), ("B", 123), ("h", 68), ("h", 70), ("h", 72), ("h", 252), ("h", 254), ("i", 344)]
     + [("h", at) for at in range(40, 56, 2)]
@@ -65,20 +74,20 @@ def with_field(content: bytes, fields, order: str, random) -> bytes:
     return bytes(changed)
 
 
-def with_line(content: bytes, random) -> bytes:
-    """Change, double, drop or move a line of a text header."""
-    head, mark, data = content.partition(b"LOCAL\n")
+def with_line(content: bytes, end: bytes, sign: str, random) -> bytes:
+    """Change, double, drop or move a line of a text header of ``key sign value`` lines."""
+    head, mark, data = content.partition(end)
     lines = (head + mark).decode("utf-8", "replace").splitlines(keepends=True)
     at = int(random.integers(len(lines)))
     kind = random.integers(5)
     if kind == 0:
-        lines[at] = lines[at].partition("=")[0] + f"= {WORDS[random.integers(len(WORDS))]}\n"
+        lines[at] = lines[at].partition(sign)[0] + f"{sign} {WORDS[random.integers(len(WORDS))]}\n"
     elif kind == 1:
-        key, _, values = lines[at].partition("=")
+        key, _, values = lines[at].partition(sign)
         words = values.split()
         if words:
             words[random.integers(len(words))] = WORDS[random.integers(len(WORDS))]
-        lines[at] = f"{key}= {' '.join(words)}\n"
+        lines[at] = f"{key}{sign} {' '.join(words)}\n"
     elif kind == 2:
         lines.insert(int(random.integers(len(lines))), lines[at])
     elif kind == 3:
@@ -147,7 +156,11 @@ def same_as_nibabel(volume: Volume, path: Path) -> None:
 def same_as_itk(volume: Volume, path: Path) -> None:
     image = SimpleITK.ReadImage(str(path))
     voxels = SimpleITK.GetArrayFromImage(image)
-    assert np.array_equal(np.sort(voxels.ravel()), np.sort(volume.voxels.ravel()))
+    if voxels.ndim - (image.GetNumberOfComponentsPerPixel() > 1) == 3:
+        found = np.moveaxis(volume.voxels, 0, -1).transpose(2, 1, 0, 3)
+        assert np.array_equal(voxels.reshape(found.shape), found, equal_nan=True)
+    else:
+        assert np.array_equal(np.sort(voxels.ravel()), np.sort(volume.voxels.ravel()))
     if image.GetDimension() == 3:
         lps = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
         expected = np.diag([-1, -1, 1]) @ lps
@@ -160,9 +173,13 @@ def field_damage(fields, order="<"):
     return lambda content, random: with_field(content, fields, order, random)
 
 
+def line_damage(end, sign):
+    return lambda content, random: with_line(content, end, sign, random)
+
+
 def seeds() -> list[Seed]:
     voxels = some_voxels((9, 8, 7))
-    text = lambda content, random: with_line(content, random)  # noqa: E731 - same form as above
+    meta, nrrd_lines = line_damage(b"LOCAL\n", "="), line_damage(b"\n\n", ":")
     one, two, mgh = field_damage(NIFTI_1_FIELDS), field_damage(NIFTI_2_FIELDS), field_damage(
         MGH_FIELDS, ">"
     )  # fmt: skip
@@ -173,9 +190,14 @@ def seeds() -> list[Seed]:
         Seed("nifti-big.nii", nifti_bytes(voxels, order=">"), nifti.read, same_as_nibabel, big),
         Seed("nifti-2.nii", nifti2_bytes(voxels), nifti.read, same_as_nibabel, two),
         Seed("nifti.nii.gz", nifti_bytes(voxels), nifti.read, same_as_nibabel, one),
-        Seed("meta.mha", metaimage_bytes(voxels), metaimage.read, same_as_itk, text),
+        Seed("meta.mha", metaimage_bytes(voxels), metaimage.read, same_as_itk, meta),
         Seed("meta-deflated.mha", metaimage_bytes(voxels, compressed=True), metaimage.read,
-             same_as_itk, text),
+             same_as_itk, meta),
+        Seed("nrrd.nrrd", nrrd_bytes(voxels), nrrd.read, same_as_itk, nrrd_lines),
+        Seed("nrrd-vector.nrrd", nrrd_bytes(voxels, components=2), nrrd.read, same_as_itk,
+             nrrd_lines),
+        Seed("nrrd-deflated.nrrd", nrrd_bytes(voxels, compressed=True), nrrd.read, same_as_itk,
+             nrrd_lines),
         Seed("mgh.mgz", mgh_bytes(voxels), mgz.read, same_as_nibabel, mgh),
         Seed("mgh.mgh", mgh_bytes(voxels), mgz.read, same_as_nibabel, mgh),
     ]  # fmt: skip

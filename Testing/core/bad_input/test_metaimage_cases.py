@@ -74,6 +74,20 @@ def test_case_23_small_headers_that_overrun_the_usual_reader(refuse, start, end)
     assert time.monotonic() - begin < 1
 
 
+@pytest.mark.parametrize("key", ["CenterOfRotation", "Offset", "Position", "ElementSize"])
+def test_case_23_a_vector_that_is_too_short_is_refused_even_where_it_is_not_used(read, refuse, key):
+    """Case 23: ITK takes what is missing from the next line, and places the voxels by defaults.
+
+    Twin: the same line with a number for each axis.
+    """
+    matrix = "1 0 0 0 1 0 0 0 1"
+    place = {"ElementSpacing": "1 1 2.5", "TransformMatrix": matrix}
+    assert f"its {key} is '7'" in refuse(metaimage_bytes(**{key: "7", **place}), "scan.mha")
+    twin = read(metaimage_bytes(**{key: "7 8 9", **place}), "scan.mha")
+    assert twin.spacing == (1, 1, 2.5)
+    assert np.array_equal(twin.voxels[0], some_voxels())
+
+
 def test_case_23_a_header_may_not_name_other_files(refuse, tmp_path):
     """Case 23 and 20: the voxels lie in the file itself; nothing that it names is opened."""
     (tmp_path / "secret.raw").write_bytes(bytes(4096))

@@ -23,6 +23,11 @@ DTYPES = {
     "MET_UINT": "u4", "MET_INT": "i4", "MET_ULONG": "u4", "MET_LONG": "i4",
     "MET_ULONG_LONG": "u8", "MET_LONG_LONG": "i8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }  # fmt: skip
+# Lines of one number for each axis, or for each pair of axes.
+_VECTORS = {
+    "CenterOfRotation": 1, "Offset": 1, "Position": 1, "Origin": 1, "ElementSpacing": 1,
+    "ElementSize": 1, "TransformMatrix": 2, "Rotation": 2, "Orientation": 2,
+}  # fmt: skip
 _TRUE, _FALSE = {"true", "t", "1"}, {"false", "f", "0"}
 
 
@@ -71,6 +76,9 @@ def read_header(source: ByteSource, name: str) -> MetaHeader:
     axes = fields.integer("NDims")
     if axes not in (2, 3, 4):
         raise fields.refusal("NDims", axes, "2, 3 or 4")
+    # Also those that are not used here: other readers take what is missing from the next lines.
+    for key, power in _VECTORS.items():
+        fields.numbers(key, axes**power, [0.0])
     dims = [fields.whole("DimSize", n) for n in fields.numbers("DimSize", axes)]
     i, j, k, times = (*dims, *(1,) * (4 - axes))
     components = fields.integer("ElementNumberOfChannels", 1)
