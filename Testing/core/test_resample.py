@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.ndimage as ndi
 
+from SegmentationAILib.core.cubic import cubic_into, cubic_matrix
 from SegmentationAILib.core.errors import GeometryError
-from SegmentationAILib.core.resample import cubic_matrix, resample_to_grid, resample_to_shape
+from SegmentationAILib.core.resample import resample_to_grid, resample_to_shape
 from SegmentationAILib.core.volume import Grid, Volume
 
 from phantoms import SPHERE_CENTER_RAS, grid_around, sphere_mask
@@ -53,8 +54,26 @@ def test_cubic_resampling_stays_within_a_hundred_thousandth_of_the_standard_devi
 def test_many_planes_give_the_same_as_few(monkeypatch):
     voxels = RNG.normal(size=(1, 40, 30, 20)).astype(np.float32)
     whole = resample_to_shape(voxels, (33, 41, 27), 3)
-    monkeypatch.setattr("SegmentationAILib.core.resample.CHUNK_VOXELS", 3000)
+    monkeypatch.setattr("SegmentationAILib.core.cubic.CHUNK_VOXELS", 3000)
+    monkeypatch.setattr("SegmentationAILib.core.cubic.READ_PLANES", 3)
     np.testing.assert_allclose(resample_to_shape(voxels, (33, 41, 27), 3), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [(300, 5, 7), (67, 5, 7), (200, 5, 7), (2, 5, 7)])
+def test_each_plane_is_asked_for_once_in_order_and_counts_for_the_range(wanted):
+    """Reduced a hundredfold most planes are skipped, and the clip still knows their extremes."""
+    voxels = RNG.normal(size=(200, 6, 8)).astype(np.float32)
+    voxels[13, 2, 3], voxels[171, 4, 5] = -50, 60
+    asked = []
+
+    def planes(start, stop):
+        asked.extend(range(start, stop))
+        return voxels[start:stop].copy()
+
+    ours = np.empty(wanted, np.float32)
+    cubic_into(ours, voxels.shape, planes)
+    assert asked == list(range(200))
+    np.testing.assert_allclose(ours, resized(voxels, wanted, 3), atol=2e-4)
 
 
 @pytest.mark.parametrize("order", [0, 1, 3])

@@ -3,14 +3,10 @@
 `resample_to_shape` gives what nnU-Net's default resampling gives (Isensee et al., "nnU-Net: a
 self-configuring method for deep learning-based biomedical image segmentation", Nature Methods
 18:203, 2021, doi:10.1038/s41592-020-01008-z), namely ``skimage.transform.resize(order,
-mode="edge", anti_aliasing=False)``, which is ``scipy.ndimage.zoom`` in float64 and a clip. A
-B-spline interpolation is linear in the voxels and separable, so here each axis is one matrix, with
-the prefilter (Unser, "Splines: a perfect fit for signal and image processing", IEEE Signal
-Processing Magazine 16(6):22, 1999, doi:10.1109/79.799930) folded in, and the volume is multiplied
-by three matrices.
+mode="edge", anti_aliasing=False)``, which is ``scipy.ndimage.zoom`` in float64 and a clip; how is
+told in `cubic`.
 """
 
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -19,21 +15,12 @@ import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 import torch
 from numpy.typing import NDArray
 
+from .cubic import cubic_into
 from .errors import GeometryError
 from .volume import Array, Grid, Volume
 
 Order = Literal[0, 1, 3]
 Floats = NDArray[np.float32]
-
-# A cubic prefilter decays by 0.268 per voxel: below this weight it is under float32's rounding.
-# Kept, the tail would reach the denormal numbers, on which processors multiply 15 times slower
-# (measured: 7 instead of 113 GFLOP/s).
-NEGLIGIBLE_WEIGHT = 1e-8
-# Rows of a matrix that are multiplied at once. Fewer rows skip more zeros, but each product is a
-# call; measured on 512 -> 256, 256 -> 205 and 128 -> 192: 32 is the fastest of 32, 64 and 128.
-BLOCK_ROWS = 32
-# Voxels between two products that are held at once.
-CHUNK_VOXELS = 2**21
 
 
 def resample_to_shape(channels: Floats, shape: tuple[int, int, int], order: Order = 3) -> Floats:
@@ -163,78 +150,21 @@ def resample_into(target: Floats, voxels: Floats, order: Order) -> None:
     if order == 0:
         target[...] = voxels[np.ix_(*map(_nearest_indices, voxels.shape, shape))]
         return
-    # torch would share a read-only array with a warning; a copy is made only then.
-    tensor = torch.from_numpy(np.require(voxels, requirements=["C", "W"]))
-    if order == 1:
-        linear = torch.nn.functional.interpolate(
-            tensor[None, None], size=shape, mode="trilinear", align_corners=False
-        )
-        target[...] = linear[0, 0].numpy()
+    if order == 3:
+        cubic_into(target, voxels.shape, lambda start, stop: _for_torch(voxels[start:stop]))
         return
-    _cubic_into(torch.from_numpy(target), tensor)
-
-
-def _cubic_into(target: torch.Tensor, source: torch.Tensor) -> None:
-    """Write the three products into ``target``: the first axis whole, the others in chunks.
-
-    The chunks keep what lies between two products within the processor's cache; touching fresh
-    memory costs as much as the products themselves.
-    """
-    lowest, highest = torch.aminmax(source)
-    planes = len(target)
-    if planes != len(source):
-        whole = source.new_empty((planes, *source.shape[1:]))
-        for rows, columns, weights in _cubic_blocks(len(source), planes):
-            torch.mm(weights, source[columns].flatten(1), out=whole[rows].flatten(1))
-        source = whole
-    step = max(1, CHUNK_VOXELS // max(source[0].numel(), target[0].numel()))
-    for start in range(0, planes, step):
-        part = _along_last(source[start : start + step], target.shape[2])
-        part = _along_middle(part, target.shape[1])
-        torch.clamp(part, lowest, highest, out=target[start : start + step])
-
-
-def _along_last(part: torch.Tensor, size: int) -> torch.Tensor:
-    if part.shape[2] == size:
-        return part
-    rows_in = part.reshape(-1, part.shape[2])
-    result = part.new_empty((len(rows_in), size))
-    for rows, columns, weights in _cubic_blocks(part.shape[2], size):
-        torch.mm(rows_in[:, columns], weights.T, out=result[:, rows])
-    return result.view(part.shape[0], part.shape[1], size)
-
-
-def _along_middle(part: torch.Tensor, size: int) -> torch.Tensor:
-    if part.shape[1] == size:
-        return part
-    blocks = _cubic_blocks(part.shape[1], size)
-    return torch.cat([weights @ part[:, columns] for _, columns, weights in blocks], dim=1)
-
-
-@lru_cache(maxsize=32)
-def _cubic_blocks(length: int, size: int) -> tuple[tuple[slice, slice, torch.Tensor], ...]:
-    """Return the matrix ``(size, length)`` as blocks: rows, the columns that count, weights."""
-    matrix = cubic_matrix(length, size)
-    matrix[np.abs(matrix) < NEGLIGIBLE_WEIGHT] = 0
-    blocks = []
-    for start in range(0, size, BLOCK_ROWS):
-        rows = slice(start, min(start + BLOCK_ROWS, size))
-        used = np.flatnonzero(matrix[rows].any(axis=0))
-        columns = slice(int(used[0]), int(used[-1]) + 1)
-        weights = np.ascontiguousarray(matrix[rows, columns], dtype=np.float32)
-        blocks.append((rows, columns, torch.from_numpy(weights)))
-    return tuple(blocks)
-
-
-def cubic_matrix(length: int, size: int) -> NDArray[np.float64]:
-    """Return the ``(size, length)`` matrix that resamples one axis; its rows sum to 1.
-
-    Column ``m`` is what the interpolation makes of an impulse at voxel ``m``.
-    """
-    matrix: NDArray[np.float64] = ndi.zoom(
-        np.eye(length), (size / length, 1), order=3, mode="nearest", grid_mode=True
+    linear = torch.nn.functional.interpolate(
+        torch.from_numpy(_for_torch(voxels))[None, None],
+        size=shape,
+        mode="trilinear",
+        align_corners=False,
     )
-    return matrix
+    target[...] = linear[0, 0].numpy()
+
+
+def _for_torch(voxels: Floats) -> Floats:
+    """Return the array itself, or a copy where torch would share a read-only one with a warning."""
+    return np.require(voxels, requirements=["C", "W"])
 
 
 def _nearest_indices(length: int, size: int) -> NDArray[np.intp]:
