@@ -70,6 +70,7 @@ ENVIRONMENT = {
     "pip_failure",
     "pip_run",
     "preflight",
+    "tokens",
     "torch_build",
 }
 WORKER_ONLY = {
@@ -81,6 +82,7 @@ WORKER_ONLY = {
     "cc3d",
     "edt",
     "isal",
+    "zlib_ng",
     "safetensors",
 }
 CORE_NEVER = {"slicer", "qt", "ctk", "vtk", "vtkmodules", "trame_slicer"}

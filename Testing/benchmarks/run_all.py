@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parent
 PEERS = (
     "torch", "monai", "nnunetv2", "TotalSegmentator", "SimpleITK", "nibabel", "scipy",
     "scikit-image",
-    "connected-components-3d", "edt", "openvino", "slicer-core", "vtk", "isal",
+    "connected-components-3d", "edt", "openvino", "slicer-core", "vtk", "isal", "zlib-ng",
 )  # fmt: skip
 
 

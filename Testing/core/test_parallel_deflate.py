@@ -66,6 +66,53 @@ def test_case_66_without_isal_the_content_is_the_same(monkeypatch):
     assert gzip.decompress(file.getvalue()) == content.tobytes()
 
 
+def some_labels():
+    """Forty balls of as many labels, in the order of a file: 100 voxels a row."""
+    rng = np.random.default_rng(0)
+    axes = np.ogrid[:60, :100, :100]
+    labels = np.zeros((60, 100, 100), np.uint8)
+    for value in range(1, 41):
+        center, radius = rng.uniform(0, (60, 100, 100)), rng.uniform(5, 15)
+        inside = sum((axis - at) ** 2 for axis, at in zip(axes, center, strict=True)) < radius**2
+        labels[inside] = value
+    return labels.reshape(-1)
+
+
+def written_small(content):
+    file = io.BytesIO()
+    deflate_in_parallel(file, blocks_of(content), effort="small")
+    assert gzip.decompress(file.getvalue()) == content.tobytes()
+    return len(file.getvalue())
+
+
+def written_quick(content):
+    file = io.BytesIO()
+    deflate_in_parallel(file, blocks_of(content))
+    return len(file.getvalue())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32])
+def test_labels_become_smaller_where_that_is_asked_for(dtype):
+    content = some_labels().astype(dtype)
+    assert written_small(content) < 0.9 * written_quick(content)
+
+
+def test_scans_are_written_the_same_either_way():
+    content = np.random.default_rng(0).normal(40, 15, 1_500_000).astype(np.int16)
+    assert written_small(content) == written_quick(content)
+
+
+def test_without_zlib_ng_labels_are_larger_and_the_same(monkeypatch):
+    content = some_labels()
+    monkeypatch.setattr(parallel_deflate, "label_engine", None)
+    assert written_small(content) == written_quick(content)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_small_form_gives_any_size_back(size):
+    written_small(some_bytes(size))
+
+
 def test_an_error_while_writing_ends_the_work():
     class Full(io.BytesIO):
         def write(self, content):

@@ -103,7 +103,7 @@ def write(volume: Volume, path: Path) -> None:
             for block in blocks:
                 file.write(block.tobytes())
         else:
-            deflate_in_parallel(file, chain([header], blocks))
+            deflate_in_parallel(file, chain([header], blocks), effort="small")
 
 
 def _no_mgh(name: str) -> FileFormatError:

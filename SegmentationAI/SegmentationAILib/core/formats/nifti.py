@@ -81,7 +81,7 @@ def write(volume: Volume, path: Path) -> None:
     with path.open("wb") as file:
         blocks = file_blocks(volume.voxels, dtype)
         if path.name.lower().endswith(".gz"):
-            deflate_in_parallel(file, chain([header], blocks))
+            deflate_in_parallel(file, chain([header], blocks), effort="small")
         else:
             file.write(header)
             for block in blocks:
