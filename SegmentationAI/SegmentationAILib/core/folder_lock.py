@@ -1,10 +1,6 @@
-"""A lock on a folder between processes, which ends with the process that holds it.
-
-Depends on the system: ``fcntl`` where there is one, ``msvcrt`` on Windows.
-"""
+"""A lock on a folder between processes, which ends with the process that holds it."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import WeightsError
+from .process_lock import try_lock
 from .progress import IGNORE, Progress
 
 SECONDS_BETWEEN_TRIES: Final = 0.05
@@ -32,7 +29,7 @@ def locked(folder: Path, seconds: float = 120.0, progress: Progress = IGNORE) ->
     handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + seconds
-        while not _try_lock(handle):
+        while not try_lock(handle):
             if time.monotonic() > deadline:
                 raise WeightsError(
                     f"Another process has been changing the networks for {seconds:.0f} s; "
@@ -43,18 +40,3 @@ def locked(folder: Path, seconds: float = 120.0, progress: Progress = IGNORE) ->
         yield
     finally:
         os.close(handle)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -8,8 +8,7 @@ pages are shared as those of shared memory are, and its name is gone as soon as 
 remains dies with the processes. The folder goes with the host, with the worker when the host is
 gone, and, should both have been killed, at the next start.
 
-Depends on the system: ``fcntl`` where there is one, ``msvcrt`` on Windows, where a mapped file
-cannot be deleted and is read instead.
+Depends on the system: on Windows a mapped file cannot be deleted, and is read instead.
 """
 
 import mmap
@@ -23,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ..core.process_lock import try_lock
 from ..resources import OWNER_ONLY
 from .protocol import WorkerError
 
@@ -111,7 +111,7 @@ class OwnedExchange(Exchange):
         super().__init__(room / secrets.token_hex(16))
         self.folder.mkdir(mode=OWNER_ONLY)
         self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        _try_lock(self._lock)
+        try_lock(self._lock)
 
     def remove(self) -> None:
         """Give up the lock and remove the folder."""
@@ -132,7 +132,7 @@ def clear_leftovers(room: Path) -> None:
             if _age_seconds(folder) > 60:
                 remove_folder(folder)
             continue
-        is_free = _try_lock(handle)
+        is_free = try_lock(handle)
         os.close(handle)
         if is_free:
             remove_folder(folder)
@@ -161,18 +161,3 @@ def _age_seconds(folder: Path) -> float:
         return abs(time.time() - folder.stat().st_mtime)
     except OSError:
         return 0.0
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
