@@ -74,3 +74,23 @@ def test_help_lists_every_command(capsys):
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert all(name in out for name in program.COMMANDS)
+
+
+@pytest.mark.parametrize("command", program.COMMANDS)
+def test_every_command_explains_itself_with_examples(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        program.main([command, "--help"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: segmentationai {command} ")
+    assert f"  segmentationai {command} " in out
+    assert "\\\\" not in out, "a line is continued by one backslash"
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("action", ["list", "show", "install", "remove", "export"])
+def test_every_action_on_networks_explains_itself_with_examples(action, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        program.main(["networks", action, "--help"])
+    assert stopped.value.code == 0
+    assert f"  segmentationai networks {action}" in capsys.readouterr().out

@@ -54,7 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
-    action: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=summary)
+    """Add an action, whose own help shows the command's examples of it."""
+    examples = [line for line in (__doc__ or "").splitlines() if f"networks {name}" in line]
+    action: argparse.ArgumentParser = actions.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog="\n".join(["examples:", *examples]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     action.add_argument("--json", action="store_true", help="print JSON on standard output")
     action.set_defaults(perform=_ACTIONS[name])
     return action

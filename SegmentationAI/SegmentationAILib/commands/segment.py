@@ -6,7 +6,7 @@ The output's name decides its format; .seg.nrrd keeps names, colors, codes and p
 Examples:
   segmentationai segment head.nii.gz --network brain-any-contrast --output head.seg.nrrd
   segmentationai segment flair.nii.gz --network lesions --channel T1=t1.nii.gz --output l.nii.gz
-  segmentationai segment ct.nrrd --network torso --labels Liver,Spleen --roi -90 10 -60 80 0 120 \\
+  segmentationai segment ct.nrrd --network torso --labels Liver,Spleen --roi -90 10 -60 80 0 120 \
       --output liver.seg.nrrd --report report.json
 
 With --server the volume goes to that server and the network runs there.

@@ -6,7 +6,7 @@ GET /health answers everyone with version, device and load; everything else want
 Examples:
   segmentationai serve                                      for this machine, http://127.0.0.1:8470
   segmentationai serve --host 0.0.0.0 --token-file tokens.txt --tls-cert cert.pem --tls-key key.pem
-  segmentationai segment ct.nrrd --network torso --output ct.seg.nrrd \\
+  segmentationai segment ct.nrrd --network torso --output ct.seg.nrrd \
       --server https://gpu.example.org:8470 --token-file token.txt
 
 Beyond this machine it serves with TLS and a token file only, for volumes of patients pass. Results
