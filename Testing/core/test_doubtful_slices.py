@@ -47,6 +47,14 @@ def test_certain_slices_are_left_out_and_the_list_ends():
     assert doubtful_slices(uncertainty, labelmap, least_mm2=1e9) == ()
 
 
+def test_a_large_background_that_is_nearly_certain_is_no_doubt():
+    uncertainty, labelmap, _ = a_result()
+    faint = np.maximum(uncertainty.voxels, 0.09)
+    found = doubtful_slices(Volume(faint, uncertainty.affine), labelmap, least_mm2=1.0)
+    assert [one.index for one in found] == [3, 5]
+    assert found == doubtful_slices(uncertainty, labelmap, least_mm2=1.0)
+
+
 def test_other_grids_are_refused():
     uncertainty, labelmap, _ = a_result()
     moved = Volume(uncertainty.voxels, uncertainty.affine + np.eye(4)[:, [3]] @ [[0, 0, 0, 1.0]])

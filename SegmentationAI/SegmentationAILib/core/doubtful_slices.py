@@ -7,6 +7,10 @@ import numpy as np
 from .labelmap import Labelmap
 from .volume import Volume, check_same_grid
 
+# Less than this, a chance of 1 in 75 to be another label, is no doubt: over a whole slice of
+# background it would add up to more than the border of a segment.
+LEAST_ENTROPY = 0.1
+
 
 @dataclass(frozen=True)
 class DoubtfulSlice:
@@ -16,7 +20,7 @@ class DoubtfulSlice:
         axis: Axis of the volume across which the slice lies, 0, 1 or 2.
         index: Of the slice along that axis.
         center_ras: Its most doubtful place, RAS mm.
-        doubtful_mm2: Area that is undecided: entropy, 0 to 1, summed over the slice.
+        doubtful_mm2: Area that is undecided: entropy, 0 to 1, summed over the voxels in doubt.
         segment_mm2: Area of all segments together.
     """
 
@@ -35,7 +39,7 @@ class DoubtfulSlice:
 def doubtful_slices(
     uncertainty: Volume, labelmap: Labelmap, count: int = 10, least_mm2: float = 10.0
 ) -> tuple[DoubtfulSlice, ...]:
-    """Return the least certain slices, most doubtful first.
+    """Return the least certain slices, the largest doubtful area first.
 
     Slices lie across the axis with the largest spacing, which is how the scan was read (the last
     one among equals).
@@ -55,6 +59,7 @@ def doubtful_slices(
     others = tuple(a for a in range(3) if a != axis)
     area = float(np.prod(spacing[list(others)]))
     entropy = uncertainty.voxels[0]
+    entropy = np.where(entropy < LEAST_ENTROPY, 0, entropy)
     doubtful = area * entropy.sum(axis=others, dtype=np.float64)
     covered = np.logical_or.reduce([layer != 0 for layer in labelmap.layers])
     segmented = area * covered.sum(axis=others, dtype=np.float64)
@@ -68,7 +73,7 @@ def doubtful_slices(
         )
         for index in np.flatnonzero((doubtful > 0) & (doubtful >= least_mm2))
     ]
-    return tuple(sorted(found, key=lambda one: -one.doubt)[:count])
+    return tuple(sorted(found, key=lambda one: -one.doubtful_mm2)[:count])
 
 
 def _peak_ras(uncertainty: Volume, axis: int, index: int) -> tuple[float, float, float]:
