@@ -1,5 +1,6 @@
 """From a card and weights to a network that runs: on which device, by which engine, how precise."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from .run_meshnet import WholeMeshNet
 from .run_openvino import OpenVinoNetwork, openvino_is_there, openvino_precisions
 from .run_torch import TorchNetwork
 from .running import Patch, RunningNetwork
+from .trainable import InferenceForm, TrainableNetwork
 from .weights import Weights
 
 __all__ = ["RunningNetwork", "available_precisions", "load_network"]
@@ -82,6 +84,8 @@ def load_network(
             samples of a network without dropout.
     """
     module = built_network(card, weights)
+    if isinstance(module, TrainableNetwork):
+        module = InferenceForm(module).eval()
     found = choose_device(device)
     chosen = choose_precision(card, precision, found.kind, available_precisions(found))
     notes = tuple(note for note in (found.note, chosen.note) if note)
@@ -134,9 +138,10 @@ def _by_torch(
 ) -> TorchNetwork:
     # Half a patch of a MeshNet is exact with its receptive radius around it; others get 16 voxels.
     halo = module.receptive_radius if isinstance(module, MeshNet) else 16
-    return TorchNetwork(
-        module, card.out_channels, device, precision, multiple=card.divisible_by, halo=halo
-    )
+    multiple = card.divisible_by
+    if isinstance(module, InferenceForm):
+        multiple = math.lcm(multiple, *module.network.divisors)
+    return TorchNetwork(module, card.out_channels, device, precision, multiple=multiple, halo=halo)
 
 
 def _for_shape(module: nn.Module, shape: tuple[int, int, int]) -> nn.Module:

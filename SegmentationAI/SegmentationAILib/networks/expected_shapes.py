@@ -5,9 +5,10 @@ from typing import Final
 import torch
 from torch import nn
 
-from ..core.errors import WeightsError
+from ..core.errors import GeometryError, WeightsError
 from .card import Architecture, NetworkCard
 from .registry import build
+from .trainable import TrainableNetwork, check_sides
 from .weights import Weights, check_against
 
 # A counter of training steps; published files leave it out or not.
@@ -37,10 +38,13 @@ def check_architecture(card: NetworkCard, weights: Weights) -> None:
     """Check that weights belong to the architecture of their card, without building it.
 
     Raises:
-        WeightsError: No such architecture or parameter, or other tensors; the message names the
-            first three.
+        WeightsError: No such architecture or parameter, patches that it does not take, or other
+            tensors; the message names the first three.
     """
-    check_against(expected_shapes(card), _kept(weights), f"The weights of {card.id}")
+    network = _empty(card.architecture, card.id)
+    if isinstance(network, TrainableNetwork):
+        _check_patches(card, network)
+    check_against(_shapes(network), _kept(weights), f"The weights of {card.id}")
 
 
 def expected_shapes(card: NetworkCard) -> dict[str, tuple[int, ...]]:
@@ -49,8 +53,32 @@ def expected_shapes(card: NetworkCard) -> dict[str, tuple[int, ...]]:
     Raises:
         WeightsError: No such architecture or parameter.
     """
-    state = _empty(card.architecture, card.id).state_dict()
+    return _shapes(_empty(card.architecture, card.id))
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    state = network.state_dict()
     return {n: tuple(t.shape) for n, t in state.items() if not n.endswith(COUNTER)}
+
+
+def _check_patches(card: NetworkCard, network: TrainableNetwork) -> None:
+    """Check that the card cuts patches that the network takes."""
+    dimensions = len(network.divisors)
+    if card.patch_size is not None:
+        try:
+            check_sides(network, card.patch_size[:dimensions])
+        except GeometryError as error:
+            raise WeightsError(f"The patches of {card.id} do not fit it: {error}") from error
+    elif dimensions == 2:
+        raise WeightsError(
+            f"{card.id} is a network of planes; its card has to give a patch_size, such as "
+            "(256, 256, 1)."
+        )
+    elif any(card.divisible_by % divisor for divisor in network.divisors):
+        raise WeightsError(
+            f"{card.id} takes whole volumes whose sides are multiples of {network.divisors}, but "
+            f"its card says divisible_by {card.divisible_by}."
+        )
 
 
 def _empty(architecture: Architecture, network_id: str) -> nn.Module:

@@ -15,9 +15,24 @@ from ..core.errors import WeightsError
 # File of `architectures`, and what makes the network there. It is imported when it is first asked
 # for: MONAI alone takes five seconds.
 ARCHITECTURES: Final[dict[str, str]] = {
+    "attention-unet": "attention_unet:AttentionUNet",
+    "dints": "dints:DiNTS",
+    "dynunet": "dynunet:DynUNet",
     "meshnet": "meshnet:MeshNet",
+    "segformer-b0": "segformer:segformer_b0",
+    "segformer-b1": "segformer:segformer_b1",
+    "segformer-b2": "segformer:segformer_b2",
+    "segformer-b3": "segformer:segformer_b3",
+    "segformer-b4": "segformer:segformer_b4",
+    "segresnet": "segresnet:SegResNet",
     "space-to-depth-unet": "space_to_depth_unet:SpaceToDepthUNet",
     "strided-autoencoder": "strided_autoencoder:StridedAutoencoder",
+    "super-image": "super_image:SuperImage",
+    "swin-unetr": "swin_unetr:SwinUNETR",
+    "unet": "unet:UNet",
+    "unet2d-liver": "liver_unet:LiverUNet",
+    "unetpp": "unetpp:UNetPlusPlus",
+    "vnet": "vnet:VNet",
 }
 
 
