@@ -16,7 +16,7 @@ from ..core.preprocess import InputRules
 from ..core.progress import IGNORE, Progress
 from ..core.volume import Volume
 from .build import RunningNetwork, load_network
-from .card import Intensity, NetworkCard
+from .card import NetworkCard
 from .ensemble import Ensemble, check_alike, joint_sha256
 from .process_memory import peak_memory_bytes
 from .store import NetworkStore
@@ -147,44 +147,26 @@ def stored_sha256(network_ids: str, store: NetworkStore) -> str:
 
 def recipe_of(card: NetworkCard) -> Recipe:
     """Return what the pipeline needs to know of a card."""
-    is_nnunet = card.conventions == "nnunet"
     rules = InputRules(
         orientation=card.orientation,
         spacing_mm=card.spacing_mm,
-        intensity=tuple(_rule(channel.intensity or card.intensity) for channel in card.channels),
+        intensity=IntensityRule(cast(Rule, card.intensity.rule), **dict(card.intensity.numbers)),
         channels=tuple(channel.role for channel in card.channels),
         multiple_of=card.divisible_by,
         size=card.size,
-        crop_to_nonzero=is_nnunet,
-        separate_slices=is_nnunet,
-        pads_with_zero=is_nnunet,
-        axes=card.axes,
         modality=card.modality,
     )
+    # A network of planes has patches one voxel thick: mirroring along that axis changes nothing.
+    mirrored = tuple(axis for axis in range(3) if (card.patch_size or (0, 0, 0))[axis] != 1)
     return Recipe(
         rules,
         card.labels,
         card.patch_size,
         card.overlap,
         card.output,
-        mirror_axes=_mirror_axes(card),
-        mirrors=bool(card.mirror_axes),
-        mean_of="probabilities" if card.mirror_axes is None else "logits",
+        mirror_axes=mirrored,
         one_body=card.one_body,
-        one_layer=card.one_layer,
-        importance="nnunet" if is_nnunet else "centered",
     )
-
-
-def _mirror_axes(card: NetworkCard) -> tuple[int, ...]:
-    if card.mirror_axes is not None:
-        return card.mirror_axes
-    # A network of planes has patches one voxel thick: mirroring along that axis changes nothing.
-    return tuple(axis for axis in range(3) if (card.patch_size or (0, 0, 0))[axis] != 1)
-
-
-def _rule(intensity: Intensity) -> IntensityRule:
-    return IntensityRule(cast(Rule, intensity.rule), **dict(intensity.numbers))
 
 
 def _doubts(card: NetworkCard, result: Segmentation, uncertainty: Volume) -> dict[str, Any]:
