@@ -18,6 +18,15 @@ from SegmentationAILib.networks.trainable import InferenceForm, TrainableNetwork
 CASES = ("hippocampus_001", "hippocampus_003")
 LABELS = (1, 2)
 EVALUATE_EVERY = 10
+# Both structures lie within it, with two voxels to spare.
+LEAST_CROP = (24, 44, 28)
+
+
+def crop_shape(network: TrainableNetwork) -> tuple[int, int, int]:
+    """Return the smallest crop around both structures that the network takes."""
+    divisors = (*network.divisors, 1)[:3]
+    x, y, z = (-(-side // n) * n for side, n in zip(LEAST_CROP, divisors, strict=True))
+    return x, y, z
 
 
 def two_crops(data: Path, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
