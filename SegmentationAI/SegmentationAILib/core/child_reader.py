@@ -21,6 +21,7 @@ import numpy as np
 
 from .admission import check_sizes, checked_affine, shown_name
 from .byte_source import byte_view
+from .child_python import PUT_FOLDERS, child_environment, child_words, package_folders
 from .errors import FileFormatError, GeometryError, MemoryBudgetError, SegmentationAIError
 from .memory_budget import memory_budget_bytes
 from .volume import Affine, Array, Volume
@@ -34,10 +35,9 @@ except ImportError:  # Windows: the time limit and the judging of sizes remain
 _EMPTY_CHILD_BYTES = 1 << 30
 _LONGEST_FACTS = 1 << 20
 _WRITE_BLOCK = 1 << 20
-_START = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from SegmentationAILib.core.child_reader import answer; answer()"
-)
+# What readers import.
+_PACKAGES = ("numpy", "pydicom", "SimpleITK", "nibabel")
+_START = f"{PUT_FOLDERS}from SegmentationAILib.core.child_reader import answer; answer()"
 _ERRORS: dict[str, type[SegmentationAIError]] = {
     error.__name__: error for error in (FileFormatError, GeometryError, MemoryBudgetError)
 }
@@ -126,11 +126,11 @@ def answer() -> None:
 
 
 def _child() -> subprocess.Popen[bytes]:
-    root = Path(__file__).resolve().parents[2]
+    folders = [str(Path(__file__).resolve().parents[2]), *package_folders(*_PACKAGES)]
     # One thread: a pool per core would map gigabytes and run into the limit of the address space.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = child_environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     return subprocess.Popen(
-        [sys.executable, "-I", "-c", _START, str(root)],
+        [*child_words(), "-c", _START, *folders],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # tracebacks of libraries quote the file: patients' names

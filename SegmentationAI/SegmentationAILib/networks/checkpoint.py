@@ -5,14 +5,14 @@ wall: first the pickle inside is read as a list of opcodes and every name it wou
 against a short list, then a process of its own with a memory limit opens it with torch >= 2.10.
 """
 
-import importlib.util
+import os
 import pickletools
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 from ..core.archive import MAX_TOTAL_BYTES, opened_archive
+from ..core.child_python import child_environment, child_words, package_folders
 from ..core.errors import WeightsError
 
 MAX_PICKLE_BYTES: Final = 16 << 20
@@ -45,17 +45,15 @@ def safetensors_from_checkpoint(path: Path, target: Path) -> None:
             tensors.
     """
     check_checkpoint(path)
-    torch = importlib.util.find_spec("torch")
-    if torch is None or torch.origin is None:
+    if not package_folders("torch"):
         raise WeightsError(f"{path.name} is a checkpoint of torch, and torch is not installed.")
-    packages = Path(torch.origin).parents[1]
-    # -I: neither PYTHON* variables nor the current folder take part (a numpy.py beside the file
-    # would otherwise be imported); so the child is told where the packages are.
-    words = [sys.executable, "-I", str(CHILD), str(path.resolve()), str(target.resolve())]
+    packages = os.pathsep.join(package_folders("torch", "safetensors", "numpy"))
+    words = [*child_words(), str(CHILD), str(path.resolve()), str(target.resolve())]
     try:
         child = subprocess.run(
-            [*words, str(packages)],
+            [*words, packages],
             capture_output=True,
+            env=child_environment(),
             timeout=SECONDS,
             check=False,
         )

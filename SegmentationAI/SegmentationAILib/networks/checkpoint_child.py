@@ -1,10 +1,11 @@
 """Run in a process of its own: ``checkpoint_child.py IN OUT PACKAGES``, checkpoint to safetensors.
 
-It imports nothing of this package, so that ``python -I`` can run it by its path. The memory limit
-(Linux only; other systems have none that a process can set for itself) is counted from what torch
-itself takes.
+It imports nothing of this package, so that an isolated Python can run it by its path. The memory
+limit (Linux only; other systems have none that a process can set for itself) is counted from what
+torch itself takes.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,10 @@ def _limit_memory(extra_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    # Last, so that a package cannot stand before the standard library.
-    sys.path.append(sys.argv[3])
+    # After the standard library, as `core.child_python.PUT_FOLDERS` does it.
+    places = [n for n, path in enumerate(sys.path) if path.endswith("-packages")]
+    first = places[0] if places else len(sys.path)
+    sys.path[first:first] = sys.argv[3].split(os.pathsep)
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     except Exception as error:
