@@ -8,7 +8,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from ..core.progress import Progress
+from ..core.progress import WARNING, Progress
 
 SECONDS_BETWEEN_LINES = 5.0
 BAR = "{percentage:3.0f} %|{bar:24}| {elapsed} passed, {remaining} left  {desc}"
@@ -24,6 +24,9 @@ def progress_line(stream: TextIO | None = None) -> Iterator[Progress]:
     with tqdm(total=1.0, file=stream, bar_format=BAR, leave=False) as bar:
 
         def report(fraction: float, sentence: str) -> None:
+            if sentence.startswith(WARNING):
+                bar.write(sentence, file=stream)
+                return
             bar.set_description_str(sentence, refresh=False)
             bar.update(max(0.0, fraction - bar.n))
 
@@ -40,6 +43,9 @@ class _Lines:
 
     def __call__(self, fraction: float, sentence: str) -> None:
         now = time.monotonic() - self._started
+        if sentence.startswith(WARNING):
+            self._stream.write(f"{sentence}\n")
+            return
         if now - self._written < SECONDS_BETWEEN_LINES:
             return
         self._written = now

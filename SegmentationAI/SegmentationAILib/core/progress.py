@@ -10,8 +10,12 @@ Examples:
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 Report = Callable[[float, str], None]
+
+# A sentence that begins so is for the person to see before the work goes on; receivers keep it.
+WARNING: Final = "Warning: "
 
 
 def _ignore(fraction: float, sentence: str) -> None:

@@ -15,7 +15,7 @@ import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 import torch
 from numpy.typing import NDArray
 
-from .cubic import cubic_into
+from .cubic import Planes, cubic_into
 from .errors import GeometryError
 from .volume import Array, Grid, Volume
 
@@ -160,6 +160,24 @@ def resample_into(target: Floats, voxels: Floats, order: Order) -> None:
         align_corners=False,
     )
     target[...] = linear[0, 0].numpy()
+
+
+def resample_planes_into(
+    target: Floats, shape: tuple[int, int, int], planes: Planes, order: Order
+) -> None:
+    """Resample a volume whose planes are made when they are asked for; see `resample_into`.
+
+    Args:
+        target: Any view without negative strides.
+        shape: ``(I, J, K)`` of the volume.
+        planes: Returns its planes ``[start, stop)``, finite; each is asked for once, in order. The
+            cubic order holds a few of them at a time, the others all.
+        order: 0, 1 or 3.
+    """
+    if order == 3 and shape != target.shape:
+        cubic_into(target, shape, planes)
+    else:
+        resample_into(target, planes(0, shape[0]), order)
 
 
 def _for_torch(voxels: Floats) -> Floats:
