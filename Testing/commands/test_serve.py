@@ -62,7 +62,13 @@ def test_ctrl_c_ends_a_server_and_its_run_with_130(a_home, tmp_path):
     assert main(install_words) == 0
     words = [sys.executable, "-m", "SegmentationAILib", "serve", "--port", "0"]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where these tests run as a background job of a shell, Ctrl-C is ignored and that is
+        # inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as server:
         address = server.stdout.readline().split(" at ")[1].strip()
         token = (a_home / "serve-token.txt").read_text().strip()
