@@ -16,7 +16,7 @@ from ..core.archive import extract
 from ..core.errors import WeightsError
 from ..core.folder_lock import locked
 from ..core.progress import IGNORE, Progress
-from ..core.staging import clear_leftovers, publish, staged
+from ..core.staging import clear_leftovers, discard, publish, staged
 from ..resources import OWNER_ONLY
 from .card import NetworkCard
 from .card_reader import write_card
@@ -38,11 +38,13 @@ class InstallRequest:
         source: Path of a folder or file, an https address, or the ID of an available network.
         network_id: ID to install under, empty for the folder's or file's stem.
         sha256: Of the file (of the weights file, for a folder), empty where it is known.
+        replaces: Whether it takes the place of an installed network of its ID, once it is whole.
     """
 
     source: str
     network_id: str = ""
     sha256: str = ""
+    replaces: bool = False
 
 
 def install(
@@ -103,13 +105,13 @@ def _install_address(
     request = replace(
         request, network_id=request.network_id or (known.id if known else stem), sha256=sha256
     )
-    _check_free(store, request.network_id)
+    _check_free(store, request)
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise WeightsError(f"{sha256[:80]!a} is not a SHA-256: 64 hexadecimal digits are needed.")
     folder = store.home / "downloads" / sha256
     folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     with locked(folder, DOWNLOAD_SECONDS, progress):
-        _check_free(store, request.network_id)
+        _check_free(store, request)
         path = folder / "file"
         if not path.exists():
             size = known.size_bytes if known else 0
@@ -129,7 +131,7 @@ def _install_path(
     folder = store.made_folder()
     with locked(folder, progress=progress):
         clear_leftovers(folder)
-        _check_free(store, request.network_id)
+        _check_free(store, request)
         with staged(folder) as staging:
             source = _resolved(store, path, request.sha256, staging, progress)
             card = source.card.renamed(request.network_id)
@@ -137,6 +139,8 @@ def _install_path(
             ready = staging / "ready"
             ready.mkdir(mode=OWNER_ONLY)
             _fill(ready, replace(source, card=card), check)
+            if request.replaces and (folder / card.id).exists():
+                discard(folder / card.id)
             publish(ready, folder / card.id)
     return store.find(request.network_id)
 
@@ -189,12 +193,14 @@ def _fill(ready: Path, source: NetworkSource, check: WeightsCheck) -> None:
     write_card(replace(card, size_bytes=target.stat().st_size, file=""), ready / CARD)
 
 
-def _check_free(store: NetworkStore, network_id: str) -> None:
+def _check_free(store: NetworkStore, request: InstallRequest) -> None:
+    network_id = request.network_id
     check_id(network_id)
     taken = [path.name for path in store.folder.iterdir()] if store.folder.is_dir() else []
     listed = store.catalog.by_id(network_id)
     shipped = listed is not None and listed.file
-    if shipped or network_id.casefold() in {name.casefold() for name in taken}:
+    is_taken = network_id.casefold() in {name.casefold() for name in taken}
+    if shipped or (is_taken and not request.replaces):
         raise WeightsError(
             f"There is a network {network_id} already; remove it first, or choose another ID with "
             "--id."

@@ -8,7 +8,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,7 +20,7 @@ from .call import Call, OnEvent, ignore_event
 from .conversation import Link
 from .dialogue import Dialogue
 from .exchange import Exchange, OwnedExchange
-from .frame import Frame
+from .frame import Array, Frame
 from .process import WorkerProcess, WorkerPython
 from .protocol import DEFAULT_MAX_BODY_BYTES, OK, Event, WorkerError, check_health
 from .wire_volumes import SegmentResult, frame_of_volumes, most_result_bytes, result_of_frame
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+LabelPair = tuple[tuple[str, int] | None, tuple[str, int] | None]
 MOST_ANSWER_BYTES: Final = 64 << 20
 WITHOUT_EXCHANGE: Final = (
     "The data folder cannot be written: the volume went to the worker over a connection instead, "
@@ -87,10 +88,18 @@ class Worker:
         return self._ask("networks", {}, lambda header: list(header["networks"]), on_event)
 
     def install(
-        self, source: str, network_id: str = "", sha256: str = "", on_event: OnEvent = ignore_event
+        self,
+        source: str,
+        network_id: str = "",
+        sha256: str = "",
+        on_event: OnEvent = ignore_event,
+        replaces: bool = False,
     ) -> Call[dict[str, Any]]:
-        """Install a network from a catalogue's ID or an address (on this machine, also a path)."""
-        header = {"source": source, "id": network_id, "sha256": sha256}
+        """Install a network from a catalogue's ID or an address (on this machine, also a path).
+
+        ``replaces`` lets it take the place of an installed one of its ID, once it is whole.
+        """
+        header = {"source": source, "id": network_id, "sha256": sha256, "replaces": replaces}
         return self._ask("install", header, lambda header: dict(header["network"]), on_event)
 
     def remove(self, network_id: str, on_event: OnEvent = ignore_event) -> Call[str]:
@@ -102,6 +111,33 @@ class Worker:
     ) -> Call[dict[str, Any]]:
         """Return facts of the device: name, kind, free memory, precisions, why no GPU."""
         return self._ask("device", {"device": device}, dict, on_event)
+
+    def compare(
+        self,
+        arrays: Mapping[str, Array],
+        pairs: Sequence[LabelPair],
+        spacing: tuple[float, float, float],
+        tolerance_mm: float,
+        on_event: OnEvent = ignore_event,
+    ) -> Call[list[dict[str, Any]]]:
+        """Return the scores (`core.metrics.Scores`) of pairs of labels on one grid.
+
+        Args:
+            arrays: Label values ``(I, J, K)`` by name.
+            pairs: Name of an array and label value, twice; None where a side lacks the label.
+            spacing: mm.
+            tolerance_mm: Distance up to which surfaces agree.
+            on_event: Told of the progress, on another thread.
+        """
+        header = {"pairs": pairs, "spacing": list(spacing), "tolerance_mm": tolerance_mm}
+
+        def decode(frame: Frame) -> list[dict[str, Any]]:
+            scores = frame.header.get("scores")
+            if not isinstance(scores, list) or len(scores) != len(pairs):
+                raise WorkerError("The worker's answer to compare is not understood.")
+            return scores
+
+        return self._start("compare", Frame(header, arrays), decode, MOST_ANSWER_BYTES, on_event)
 
     def health(self) -> dict[str, Any]:
         """Return version, device and load of the worker; waits for the answer.

@@ -1,6 +1,7 @@
 """How long runs took on this machine, and how long the present one will take.
 
-The file holds a network's ID, the device, a number of voxels and seconds: nothing of a patient.
+The file holds a network's ID, the device, a number of voxels, seconds and bytes: nothing of a
+patient.
 """
 
 import json
@@ -8,6 +9,7 @@ import logging
 import math
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +46,7 @@ class RunHistory:
             run: What ran and where, see `name_of_run`.
             voxels: Voxels that the network sees.
         """
-        past = [(v, s) for v, s in self._read().get(run, []) if v > 0 and s > 0]
+        past = [one[:2] for one in self._read().get(run, []) if one[0] > 0 and one[1] > 0]
         if not past or voxels <= 0:
             return None
         nearest = sorted(past, key=lambda one: abs(math.log(one[0] / voxels)))[:NEAREST_RUNS]
@@ -56,28 +58,36 @@ class RunHistory:
         for run, past in self._read().items():
             name, device, *options = run.split("|")
             if name == network_id and options == [""] and past:
-                known[device] = 1e6 * statistics.median(s / v for v, s in past if v > 0)
+                known[device] = 1e6 * statistics.median(
+                    one[1] / one[0] for one in past if one[0] > 0
+                )
         return known
 
-    def add(self, run: str, voxels: float, seconds: float) -> None:
+    def add(self, run: str, voxels: float, seconds: float, peak_bytes: int | None = None) -> None:
         """Remember a run that was finished.
+
+        Args:
+            run: What ran and where, see `name_of_run`.
+            voxels: Voxels that the network saw.
+            seconds: What it took.
+            peak_bytes: The most memory that the worker held, None when an earlier run held more.
 
         Raises:
             OSError, SegmentationAIError: It cannot be written.
         """
         runs = self._read()
-        runs[run] = [*runs.get(run, []), (voxels, seconds)][-RUNS_KEPT:]
+        one = (voxels, seconds) if peak_bytes is None else (voxels, seconds, float(peak_bytes))
+        runs[run] = [*runs.get(run, []), one][-RUNS_KEPT:]
         self.path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         with whole_file(self.path) as beside:
             beside.write_text(json.dumps({"runs": runs}), encoding="utf-8")
 
-    def _read(self) -> dict[str, list[tuple[float, float]]]:
+    def _read(self) -> dict[str, list[tuple[float, ...]]]:
         try:
             with self.path.open("rb") as file:
                 found: Any = json.loads(file.read(LARGEST_FILE))
             return {
-                str(run): [(float(v), float(s)) for v, s in past]
-                for run, past in found["runs"].items()
+                str(run): [_numbers(one) for one in past] for run, past in found["runs"].items()
             }
         except FileNotFoundError:
             return {}
@@ -85,6 +95,13 @@ class RunHistory:
             # Only an estimate depends on it, and the next run writes it anew.
             logger.info("the history of runs cannot be read and begins anew")
             return {}
+
+
+def _numbers(one: Sequence[Any]) -> tuple[float, ...]:
+    """Return voxels, seconds and, where known, bytes of a run."""
+    if len(one) not in (2, 3):
+        raise ValueError("a run has two or three numbers")
+    return tuple(float(number) for number in one)
 
 
 def name_of_run(network_id: str, device: str, options: str) -> str:

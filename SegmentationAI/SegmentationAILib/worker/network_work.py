@@ -32,7 +32,12 @@ def install_network(header: Mapping[str, Any], progress: Progress, *, takes_path
         WorkerError: The source is a file of this machine, and the call came from another.
         WeightsError: The ID is taken, or the source was refused.
     """
-    request = InstallRequest(_text(header, "source"), _text(header, "id"), _text(header, "sha256"))
+    request = InstallRequest(
+        _text(header, "source"),
+        _text(header, "id"),
+        _text(header, "sha256"),
+        replaces=header.get("replaces") is True,
+    )
     store = NetworkStore()
     if not takes_paths and "://" not in request.source and not _is_listed(store, request.source):
         raise WorkerError(

@@ -66,6 +66,7 @@ class Office:
             "install": self._install,
             "remove": self._remove,
             "device": self._device_facts,
+            "compare": self._compare,
         }
         work, key = works[name], str(frame.header.get("mapped", ""))
         held = [frame]
@@ -146,6 +147,11 @@ class Office:
         from .network_work import remove_network
 
         return remove_network(frame.header)
+
+    def _compare(self, frame: Frame, call: ServedCall) -> Frame:
+        from .compare_work import compare_labels
+
+        return compare_labels(frame, call.progress())
 
     def _device_facts(self, frame: Frame, _: ServedCall) -> Frame:
         from .network_work import device_facts

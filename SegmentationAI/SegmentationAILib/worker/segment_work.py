@@ -11,6 +11,7 @@ from ..core.errors import MemoryBudgetError, SegmentationAIError
 from ..core.pipeline import Options, box_of_roi
 from ..core.volume import Volume
 from ..networks.card import NetworkCard
+from ..networks.process_memory import peak_memory_bytes
 from ..networks.running import is_out_of_memory
 from .frame import Frame
 from .history import RunHistory, name_of_run
@@ -63,7 +64,7 @@ def segment(frame: Frame, call: ServedCall, warm: WarmNetworks, history: RunHist
             segmenter.card, segmenter.network.device_name, volume, options
         )
         call.expect(history.expected_seconds(run, voxels))
-        running = time.perf_counter()
+        running, peak_before = time.perf_counter(), peak_memory_bytes()
         notes_before = segmenter.network.notes
         result = segmenter.segment(volume, others, Options(**options), progress.part(OPENED, 1.0))
     except (MemoryError, RuntimeError) as error:
@@ -76,7 +77,10 @@ def segment(frame: Frame, call: ServedCall, warm: WarmNetworks, history: RunHist
     finished = time.perf_counter()
     seconds = {"read": 0.0, **result.seconds, "write": 0.0, "total": finished - started}
     report = segmenter.report(result, seconds)
-    _remember(history, run, voxels, finished - running)
+    # The peak is the process's own: one that did not rise was that of an earlier run.
+    peak = peak_memory_bytes()
+    own_peak = peak if peak > peak_before else None
+    _remember(history, run, voxels, finished - running, own_peak)
     if segmenter.network.notes != notes_before:
         # It stepped down for want of memory; the next run may find more.
         warm.drop(segmenter)
@@ -127,9 +131,11 @@ def _run_and_voxels(
     return name_of_run(card.id, device, " ".join(words)), voxels
 
 
-def _remember(history: RunHistory, run: str, voxels: float, seconds: float) -> None:
+def _remember(
+    history: RunHistory, run: str, voxels: float, seconds: float, peak_bytes: int | None
+) -> None:
     try:
-        history.add(run, voxels, seconds)
+        history.add(run, voxels, seconds, peak_bytes)
     except (OSError, SegmentationAIError):
         # Estimates are all that is lost, and the labels are there.
         logger.info("the history of runs could not be written")
