@@ -29,9 +29,10 @@ class SegmentationAI(ScriptedLoadableModule):
         parent.contributors = ["The SegmentationAI contributors"]
         parent.helpText = _(
             "Segments a scan with a network, shows the result before it is kept, and helps to "
-            "correct, measure and export it. Enter accepts a result, Esc throws it away. The "
-            "networks run outside Slicer's Python, on this computer. Results are for research "
-            "and need a physician's check."
+            "correct, measure, compare and export it. Enter accepts a result, Esc throws it away. "
+            "A queue runs several networks on several scans. The networks run outside Slicer's "
+            "Python, on this computer or on a server that you name. Results are for research and "
+            "need a physician's check."
         )
         parent.acknowledgementText = _(
             "The networks name their authors and licenses on their cards, in the step Networks."
@@ -57,7 +58,7 @@ class SegmentationAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scene, state = slicer.mrmlScene, self.logic.state()
         self.panel = Panel(self.layout, self.logic.for_panel(), scene, state)
         self.addObserver(scene, slicer.vtkMRMLScene.EndCloseEvent, self._scene_replaced)
-        self.addObserver(scene, slicer.vtkMRMLScene.EndImportEvent, self._scene_replaced)
+        self.addObserver(scene, slicer.vtkMRMLScene.EndImportEvent, self._scene_loaded)
         self.panel.show(state)
 
     def cleanup(self):
@@ -79,6 +80,11 @@ class SegmentationAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _scene_replaced(self, caller, event, node=None):
         self.panel.show(self.logic.state())
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _scene_loaded(self, caller, event, node=None):
+        self.panel.show(self.logic.state())
+        self.panel.say_who_made_it()
 
 
 class SegmentationAILogic(ScriptedLoadableModuleLogic):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SEGMENTATIONAI_SHARED", ROOT.parent / "shared")) / "data"
 SCREENSHOTS = ROOT / "Screenshots"
 SCANS = {"mr": SHARED / "brain-t1" / "t1.nii.gz", "ct": SHARED / "ct-torso-3mm" / "ct.nii.gz"}
-WIDTH, HEIGHT = 400, 640
+WIDTH, LEAST_HEIGHT = 400, 560
 
 
 def main() -> int:
@@ -56,7 +56,7 @@ def _steps_of(kind: str, path: Path, home: Path) -> None:
         SegmentationAILogic.__init__.__defaults__ = (worker,)
         window = qt.QWidget()
         window.setLayout(qt.QVBoxLayout())
-        window.resize(WIDTH, HEIGHT)
+        window.resize(WIDTH, LEAST_HEIGHT)
         module = SegmentationAIWidget(window)
         module.setup()
         window.show()
@@ -84,20 +84,62 @@ def _drive(kind: str, module: object, window: object) -> None:
     panel.open("Measure")
     _wait(lambda: panel.measure._ui.measureTable.rowCount > 0)
     _picture(window, f"{kind}-5-measure")
+    _compare(kind, module, window)
+    _queue(kind, module, window)
     panel.open("Export")
     panel.export._ui.folderLine.currentPath = "results"
-    _picture(window, f"{kind}-6-export")
+    _picture(window, f"{kind}-8-export")
     panel.open("Networks")
     panel.networks._ui.networksTable.selectRow(0)
-    _picture(window, f"{kind}-7-networks")
+    _picture(window, f"{kind}-9-networks")
     panel.open("Settings")
     panel.settings._ui.dataFolderLabel.text = "(the data folder of this person)"
-    _picture(window, f"{kind}-8-settings")
+    _picture(window, f"{kind}-10-settings")
+
+
+def _compare(kind: str, module: object, window: object) -> None:
+    """Compare the result with itself, moved by a voxel along each axis."""
+    import numpy as np
+
+    from SegmentationAILib.core.labelmap import Labelmap
+    from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
+
+    state = module.logic.state()
+    now = labelmap_from_node(state.result, state.volume)
+    moved = tuple(np.asfortranarray(np.roll(layer, 1, (0, 1, 2))) for layer in now.layers)
+    labels = Labelmap(moved, now.labels, now.affine)
+    earlier = node_from_labelmap(labels, state.result.GetScene(), state.volume, "Earlier version")
+    module.panel.open("Compare")
+    compare = module.panel.compare._ui
+    compare.firstSelector.setCurrentNode(earlier)
+    compare.compareButton.click()
+    _wait(lambda: compare.compareTable.rowCount > 0)
+    compare.compareTable.selectRow(0)
+    _picture(window, f"{kind}-6-compare")
+
+
+def _queue(kind: str, module: object, window: object) -> None:
+    from PySide6 import QtCore
+
+    module.panel.open("Queue")
+    queue = module.panel.queue._ui
+    for names in (queue.queueScans, queue.queueNetworks):
+        for row in range(names.count):
+            if names is queue.queueScans or "Bright" in names.item(row).text():
+                names.item(row).setCheckState(QtCore.Qt.Checked)
+    queue.enqueueButton.click()
+    queue.enqueueButton.click()
+    _wait(lambda: queue.queueTable.item(0, 2).text() == "done")
+    queue.queueTable.selectRow(0)
+    _picture(window, f"{kind}-7-queue")
+    queue.cancelAllButton.click()
 
 
 def _picture(window: object, name: str) -> None:
     from PySide6 import QtTest
 
+    QtTest.QTest.qWait(50)
+    window.resize(WIDTH, max(LEAST_HEIGHT, window.sizeHint().height()))
     QtTest.QTest.qWait(50)
     window.grab().save(str(SCREENSHOTS / f"panel-{name}.png"))
 

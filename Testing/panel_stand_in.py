@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from SegmentationAILib.core.errors import SegmentationAIError
+from SegmentationAILib.scene.computer_settings import ComputerSettings
 from SegmentationAILib.scene.panel_facts import (
     Accepted,
+    Comparison,
     KeptPart,
     NetworkFacts,
     Outcome,
+    QueuedFacts,
     SegmentFacts,
     Table,
 )
@@ -41,6 +44,10 @@ class StandInLogic:
         self.result: Any = None
         self.listed = (T1, FOUR, CT)
         self.is_undoable = False
+        self.question = ""
+        self.kept_settings = ComputerSettings()
+        self.listed_scans = self.entries = ()
+        self.on_queue = lambda: None
         self.on_progress = self.on_end = self.on_table = None
 
     def unsaved_work(self):
@@ -92,7 +99,7 @@ class StandInLogic:
     def can_redo(self):
         return not self.is_undoable
 
-    def follow(self, node, volume, on_table):
+    def follow(self, node, volume, on_table, before=None):
         self.on_table = on_table
         headings = ("Segment", "Volume, ml", "Surface, cm²", "Mean")
         on_table(Table(headings, () if node is None else (("Thalamus", "6.51", "23.4", "112"),)))
@@ -111,7 +118,8 @@ class StandInLogic:
         self.asked.append(("export", format_key, folder))
         raise SegmentationAIError("Two segments overlap; export as .seg.nrrd.") from OSError("x")
 
-    def install(self, network_id, on_progress, on_end):
+    def install(self, source, on_progress, on_end, network_id="", sha256=""):
+        self.asked += [("install", source, network_id, sha256)] if "://" in source else []
         on_progress(0.5, "Downloading", None)
         self.listed = (T1, replace(FOUR, state="installed"), CT)
         on_end(Outcome("Lesions, T1 and FLAIR is installed."))
@@ -122,6 +130,100 @@ class StandInLogic:
 
     def badge(self):
         return "CPU only, because this computer has no GPU."
+
+    def update(self, network_id, on_progress, on_end):
+        self.asked.append(("update", network_id))
+        self.listed = (replace(T1, has_update=False), FOUR, CT)
+        on_end(Outcome("Brain structures, MR is up to date."))
+
+    def consent(self):
+        return self.question
+
+    def set_up_question(self):
+        return "An environment of up to 3 GB is set up; Slicer stays untouched. Set it up?"
+
+    def cancel_set_up(self):
+        self.on_end(Outcome("Canceled.", is_success=False))
+
+    def look(self, on_table):
+        row = ("disk", "stops", "Only 1.0 GB are free on the disk; 3 GB are needed.")
+        on_table(Table(("What", "How", "Found"), (row,)), Outcome("This computer was looked at."))
+
+    def export_bundle(self, path, on_progress, on_end):
+        self.asked.append(("export bundle", path))
+        self.on_end = on_end
+
+    def import_bundle(self, path, on_progress, on_end):
+        self.asked.append(("import bundle", path))
+        on_end(Outcome("CPU only, because there is no NVIDIA driver."))
+
+    def settings(self):
+        return self.kept_settings
+
+    def change_settings(self, settings):
+        self.kept_settings = settings
+        return "Kept."
+
+    def is_offline(self):
+        return self.kept_settings.is_offline
+
+    def server(self):
+        return self.kept_settings.server
+
+    def ask_server(self, on_end):
+        self.asked.append("ask server")
+        self.on_end = on_end
+
+    def made_by(self, node):
+        return "'Result': 2 segments by 't1', weights 100d5fd11ef9."
+
+    def scans(self):
+        return self.listed_scans
+
+    def watch_queue(self, on_change):
+        self.on_queue = on_change
+
+    def queued(self):
+        return self.entries
+
+    def enqueue(self, volumes, networks):
+        self.asked.append(("enqueue", tuple(volumes), tuple(n.id for n in networks)))
+        self.entries = (
+            QueuedFacts(1, "Scan", "Brain structures, MR", "running", "35%, Patch 7 of 20"),
+            QueuedFacts(2, "Scan", "Organs, CT", "waiting", ""),
+            QueuedFacts(3, "Other", "Organs, CT", "failed", "The memory ran out."),
+        )
+        self.on_queue()
+        return len(volumes) * len(networks)
+
+    def cancel_queued(self, entry_id):
+        self.asked.append(("cancel", entry_id))
+
+    def cancel_all_queued(self):
+        self.asked.append("cancel all")
+
+    def repeat_queued(self, entry_id):
+        self.asked.append(("repeat", entry_id))
+
+    def clear_queue(self):
+        self.entries = tuple(e for e in self.entries if e.state in ("running", "waiting"))
+        self.on_queue()
+
+    def compare(self, first, second, volume, on_progress, on_end):
+        self.asked.append(("compare", first, second, volume))
+        table = Table(("Segment", "Dice"), (("Thalamus", "0.912"), ("Caudate", "1.000")))
+        on_end(Comparison(table, ((1.0, 2.0, 3.0), None)), Outcome("Compared."))
+
+    def show_differences(self):
+        self.asked.append("differences")
+        return "Shown."
+
+    def jump_to(self, place):
+        self.asked.append(("jump", place))
+
+    def write_comparison(self, path):
+        path.write_text("Segment\n", encoding="utf-8")
+        return f"Wrote {path.name}."
 
     def is_set_up(self):
         return "set up" in self.asked

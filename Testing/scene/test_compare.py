@@ -69,3 +69,13 @@ def test_two_segments_of_one_name_are_refused():
     twice = Labelmap(labelmap(FIRST).layers, (Label(2, "Liver"), Label(3, "liver")), GRID.affine)
     with pytest.raises(SegmentationAIError, match="'liver'"):
         agreements(twice, labelmap(SECOND))
+
+
+def test_the_worst_place_is_the_middle_of_what_differs_on_the_worst_slice():
+    """The liver differs on six slices alike, "Gone" on its one voxel column."""
+    found = {row.name: row for row in agreements(labelmap(FIRST), labelmap(SECOND))}
+    # Lost are i = 0, 1 and gained i = 4, 5, both with j = 0 to 4; the first slice is taken.
+    middle = GRID.affine @ (2.5, 2.0, 0.0, 1.0)
+    np.testing.assert_allclose(found["Liver"].worst_ras, middle[:3])
+    np.testing.assert_allclose(found["Gone"].worst_ras, (GRID.affine @ (8.5, 0, 0, 1))[:3])
+    assert found["Empty"].worst_ras is None

@@ -10,6 +10,7 @@ from SegmentationAILib.scene.measure_follower import HEADINGS, MeasureFollower
 from SegmentationAILib.scene.segment_measures import measured
 from SegmentationAILib.scene.segmentation_node import node_from_labelmap
 from SegmentationAILib.scene.ticker import PlainTicker
+from SegmentationAILib.scene.volume_change import remember_accepted
 from SegmentationAILib.scene.volume_node import node_from_volume
 
 from phantoms import oblique_affine
@@ -46,11 +47,33 @@ def test_volume_mean_and_deviation_are_those_of_the_voxels(a_labelmap, intensiti
     assert (empty.volume_ml, empty.mean, empty.surface_cm2) == (0.0, None, None)
 
 
-def test_the_surface_is_the_area_of_its_triangles(a_labelmap, intensities):
-    points = np.array([[0, 0, 0], [30, 0, 0], [0, 40, 0], [0, 0, 10]], np.float32)
-    triangles = np.array([[0, 1, 2], [0, 1, 3]])
-    big, _small, _empty = measured(a_labelmap, intensities, {"a": (points, triangles)})
-    assert math.isclose(big.surface_cm2, (600 + 150) / 100)
+def test_the_surface_is_the_area_that_was_measured(a_labelmap, intensities):
+    big, small, _empty = measured(a_labelmap, intensities, {"a": 7.5})
+    assert (big.surface_cm2, small.surface_cm2) == (7.5, None)
+
+
+def test_changes_are_against_the_accepted_volumes_or_another_time_point(a_labelmap, intensities):
+    scene, ticker, tables = headless_slicer().scene, PlainTicker(), []
+    volume = node_from_volume(Volume(intensities[None], a_labelmap.affine), scene, "Scan")
+    node = node_from_labelmap(a_labelmap, scene, volume, "Result")
+    voxel = a_labelmap.grid.voxel_volume_ml
+    remember_accepted(node, {"a": 50 * voxel, "b": 24 * voxel}, ("a", "b"))
+    follower = MeasureFollower(ticker)
+    follower.follow(node, volume, tables.append)
+    ticker.run_until(lambda: tables)
+    change = {row[0]: row[5:] for row in tables[-1].rows}
+    assert float(change["Big"][0]) == pytest.approx(10 * voxel, rel=0.01)
+    assert change["Big"][1] == "+20.0"
+    assert (change["Small"], change["Empty"]) == (("+0", "+0.0"), ("–", "–"))
+
+    earlier = node_from_labelmap(
+        Labelmap(a_labelmap.layers[1:], (Label(1, "Big", segment_id="x"),), a_labelmap.affine),
+        scene, volume, "Earlier",
+    )  # fmt: skip
+    follower.follow(node, volume, tables.append, earlier)
+    ticker.run_until(lambda: tables[-1].rows and tables[-1].rows[0][6] != "+20.0")
+    assert tables[-1].rows[0][6] == f"{100 * 36 / 24:+.1f}"
+    follower.follow(None, None, tables.append)
 
 
 def test_the_table_follows_edits_and_stops_when_told(a_labelmap, intensities, tmp_path):

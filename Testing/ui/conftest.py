@@ -7,15 +7,28 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import slicer
+import slicer.util
+from panel_stand_in import StandInLogic
 from PySide6 import QtCore, QtTest, QtWidgets
 from slicer_adapter.application import RunningSlicer, running_slicer
+
+from SegmentationAILib.scene.volume_node import node_from_volume
 
 PANEL_WIDTH = 400
 
 
 @pytest.fixture
-def a_slicer(a_home):
-    """A scene with its logics and the application on it; fails the test when a slot raised."""
+def a_slicer(a_home, monkeypatch):
+    """A scene with its logics and the application on it; fails the test when a slot raised.
+
+    A question that no test answers fails it too: outside the application it would be a yes.
+    """
+
+    def nobody_answers(text, **_):
+        raise AssertionError(f"nobody answers: {text}")
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", nobody_answers)
     with running_slicer() as slicer_application:
         yield slicer_application
 
@@ -47,6 +60,18 @@ class OpenModule:
         place = QtCore.QPoint(10, QtWidgets.QWidget.height(button) // 2)
         QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton, pos=place)
         QtWidgets.QApplication.processEvents()
+
+    def choose(self, name: str, text: str) -> None:
+        """Choose an entry of a box by its text."""
+        box = self.find(name)
+        assert box.findText(text) >= 0, f"{name} does not offer {text}"
+        box.setCurrentIndex(box.findText(text))
+
+    def check(self, name: str, text: str) -> None:
+        """Tick an entry of a list by its text."""
+        names = self.find(name)
+        (item,) = names.findItems(text, QtCore.Qt.MatchExactly)
+        item.setCheckState(QtCore.Qt.Checked)
 
     def is_shown(self, name: str) -> bool:
         """Return whether a person sees a widget."""
@@ -96,6 +121,21 @@ def opened(a_slicer, monkeypatch):
         window.close()
         window.deleteLater()
     sys.modules.pop("SampleData", None)
+
+
+@pytest.fixture
+def a_scan(a_slicer, a_sphere_volume):
+    return node_from_volume(a_sphere_volume, a_slicer.scene, "Scan")
+
+
+@pytest.fixture
+def a_module(a_scan, opened):
+    """The panel on a logic that answers from memory (`logic`), with one scan and one result."""
+    logic = StandInLogic()
+    module = opened(logic)
+    module.logic = logic
+    logic.result = module.running.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Result")
+    return module
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ BRIGHT = "Bright things"
 
 
 def choose(module, title):
-    box = module.find("networkSelector")
-    box.setCurrentIndex(box.findText(title))
+    module.choose("networkSelector", title)
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +160,94 @@ def test_a_locked_neighbor_and_a_discarded_preview_change_nothing(open_on):
     assert "locked and was kept" in module.find("sentenceLabel").text
 
 
+def states(module):
+    table = module.find("queueTable")
+    return [table.item(row, 2).text() for row in range(table.rowCount)]
+
+
+def test_a_queue_places_each_result_beside_its_scan_and_one_loss_costs_no_other(open_on):
+    module, _node = open_on(sphere_volume())
+    scene = module.running.scene
+    other = node_from_volume(sphere_volume(), scene, "Other")
+    gone = node_from_volume(sphere_volume(), scene, "Gone")
+    module.panel.open("Queue")
+    for name in ("Scan", "Other", "Gone"):
+        module.check("queueScans", name)
+    module.check("queueNetworks", BRIGHT)
+    module.click("enqueueButton")
+    scene.RemoveNode(gone)
+    module.wait_until(lambda: states(module) == ["done", "done", "not done"])
+    module.find("queueTable").selectRow(2)
+    assert "removed" in module.find("queueLabel").text
+    names = [
+        scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode").GetName()
+        for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"))
+    ]
+    assert names == ["Scan threshold", "Other threshold"]
+    result = scene.GetFirstNodeByName("Other threshold")
+    assert result.GetNodeReference(result.GetReferenceImageGeometryReferenceRole()) is other
+    assert labelmap_from_node(result, other).layers[0].any()
+
+
+def test_the_queue_is_canceled_as_a_whole_and_goes_on_after_one(open_on):
+    module, _node = open_on(sphere_volume())
+    module.panel.open("Queue")
+    module.check("queueScans", "Scan")
+    module.check("queueNetworks", BRIGHT)
+    module.check("queueNetworks", "Slow things")
+    module.click("enqueueButton")
+    module.click("enqueueButton")
+    table = module.find("queueTable")
+    assert table.rowCount == 4
+    assert [table.item(row, 1).text() for row in range(4)] == [BRIGHT, "Slow things"] * 2
+    table.selectRow(1)
+    module.click("cancelOneButton")
+    assert states(module)[1] == "canceled"
+    module.click("cancelAllButton")
+    assert states(module) == ["canceled"] * 4
+    assert module.running.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    table.selectRow(2)
+    module.click("repeatButton")
+    module.wait_until(lambda: states(module)[2] == "done")
+    assert states(module) == ["canceled", "canceled", "done", "canceled"]
+
+
+def test_two_segmentations_are_compared_as_counted_and_their_difference_shown(open_on, tmp_path):
+    """The second box is the first, moved by two voxels of 2.5 mm along k."""
+    volume = sphere_volume()
+    module, node = open_on(volume)
+    scene = module.running.scene
+    nodes = []
+    for name, start in (("A", 10), ("B", 12)):
+        mask = np.zeros(volume.grid.shape, np.uint8, order="F")
+        mask[20:30, 20:28, start : start + 4] = 5
+        labelmap = Labelmap((mask,), (Label(5, "Box"),), volume.affine)
+        nodes.append(node_from_labelmap(labelmap, scene, node, name))
+    module.panel.open("Compare")
+    for name, one in zip(("firstSelector", "secondSelector"), nodes, strict=True):
+        module.find(name).setCurrentNode(one)
+    module.click("compareButton")
+    table = module.find("compareTable")
+    module.wait_until(lambda: table.rowCount == 1)
+    ml = 10 * 8 * 4 * volume.grid.voxel_volume_ml
+    cells = [table.item(0, column).text() for column in range(6)]
+    assert cells[:3] == ["Box", "0.500", "5.0"]
+    assert [float(cell) for cell in cells[4:]] == pytest.approx([ml, ml], abs=0.006)
+
+    views = [scene.AddNewNodeByClass("vtkMRMLSliceNode") for _ in range(2)]
+    table.selectRow(0)
+    module.click("jumpButton")
+    middle = volume.affine @ (24.5, 23.5, 10.0, 1.0)
+    for view in views:
+        matrix = view.GetSliceToRAS()
+        normal, place = ([matrix.GetElement(row, column) for row in range(3)] for column in (2, 3))
+        assert abs(np.dot(np.subtract(place, middle[:3]), normal)) < 1e-6
+    module.click("differencesButton")
+    shown = labelmap_from_node(scene.GetFirstNodeByName("A to B"), node)
+    lost, gained = (int(shown.mask(label).sum()) for label in shown.labels)
+    assert (lost, gained) == (160, 160)
+
+
 def test_a_scan_that_is_removed_during_a_run_leaves_a_sentence(open_on):
     module, node = open_on(sphere_volume())
     module.click("segmentButton")
@@ -201,13 +288,3 @@ def test_the_console_gets_a_segmentation_node(open_on):
     assert isinstance(result, slicer.vtkMRMLSegmentationNode)
     assert result.GetNodeReference(result.GetReferenceImageGeometryReferenceRole()) is node
     assert labelmap_from_node(result, node).layers[0].any()
-
-
-def test_without_an_environment_a_sentence_says_where_to_set_it_up(a_slicer, opened, a_home):
-    threshold_network_folder(a_home / "networks" / "threshold")
-    node_from_volume(Volume(np.zeros((1, 8, 8, 8), np.int16), np.eye(4)), a_slicer.scene, "Scan")
-    module = opened()
-    choose(module, BRIGHT)
-    module.click("segmentButton")
-    module.wait_until(lambda: not module.is_shown("runningBox"))
-    assert "set it up in the step settings" in module.find("sentenceLabel").text.lower()

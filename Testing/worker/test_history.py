@@ -2,6 +2,7 @@
 
 import pytest
 
+from SegmentationAILib.scene.network_facts import history_of
 from SegmentationAILib.worker import history
 from SegmentationAILib.worker.history import RemainingTime, RunHistory, name_of_run
 
@@ -52,3 +53,11 @@ def test_the_time_left_goes_from_the_history_to_the_runs_own_speed(monkeypatch):
     now[0] += 60.0  # it takes longer than ever before: never below zero
     assert known.left(0.5) == pytest.approx(0.5 * 0 + 0.5 * 70, abs=0.1)
     assert known.left(1.0) == 0.0
+
+
+def test_the_memory_of_a_run_is_kept_where_it_is_known(tmp_path):
+    past = RunHistory(tmp_path)
+    past.add(RUN, 1e6, 4.0)
+    past.add(RUN, 1e6, 4.0, 5_000)
+    assert history_of(tmp_path)[RUN] == [(1e6, 4.0), (1e6, 4.0, 5000.0)]
+    assert past.expected_seconds(RUN, 1e6) == pytest.approx(4.0)

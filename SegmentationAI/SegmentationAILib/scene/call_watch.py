@@ -1,11 +1,14 @@
 """Follows a worker's call from the event loop: no thread of the call ever touches the scene."""
 
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..core.errors import Cancelled, SegmentationAIError
 from ..worker.client import Call
 from .panel_facts import Outcome
 from .ticker import Stop, Ticker
+from .translation import tr as _
 
 POLL_MILLISECONDS: Final = 50
 OnProgress = Callable[[float, str, float | None], None]
@@ -50,11 +53,16 @@ def outcome_of_call(call: Call[Any], sentence: Callable[[Any], str]) -> Outcome:
         call: Is finished.
         sentence: Says what was done, from the call's result.
     """
-    from ..core.errors import Cancelled, SegmentationAIError
-
     try:
         return Outcome(sentence(call.result(0)))
     except Cancelled:
-        return Outcome("Canceled; everything is as it was.", was_cancelled=True)
+        said = _("Canceled; everything is as it was.")
+        return Outcome(said, was_cancelled=True, is_success=False)
     except SegmentationAIError as error:
-        return Outcome(str(error), details=repr(error.__cause__) if error.__cause__ else "")
+        details = repr(error.__cause__) if error.__cause__ else getattr(error, "details", "")
+        return Outcome(str(error), details=details, is_success=False)
+    except Exception as error:  # told to the person: the event loop would only print it
+        said = _("Something unforeseen happened in the program: {kind}. See Details.")
+        said = said.format(kind=type(error).__name__)
+        details = "".join(traceback.format_exception(error))
+        return Outcome(said, details=details, is_success=False)

@@ -11,7 +11,10 @@ import slicer
 from ..core.errors import SegmentationAIError
 from ..core.labelmap import Label, Labelmap
 from ..core.mask_history import Mask
+from ..core.progress import IGNORE, Progress
+from ..core.volume import Affine
 from .segmentation_node import labelmap_from_node, node_from_labelmap
+from .translation import tr as _
 
 LOST_COLOR, GAINED_COLOR = (0.85, 0.37, 0.01), (0.12, 0.47, 0.71)
 
@@ -27,6 +30,8 @@ class Agreement:
         second_ml: Volume in the second segmentation, None when it lacks the segment.
         only_first_ml: Volume that the second one has not.
         only_second_ml: Volume that the first one has not.
+        worst_ras: Middle of what differs on the slice along k that differs most, mm; None where
+            nothing does.
     """
 
     name: str
@@ -35,14 +40,18 @@ class Agreement:
     second_ml: float | None
     only_first_ml: float
     only_second_ml: float
+    worst_ras: tuple[float, float, float] | None = None
 
 
-def agreements(first: Labelmap, second: Labelmap) -> tuple[Agreement, ...]:
+def agreements(
+    first: Labelmap, second: Labelmap, progress: Progress = IGNORE
+) -> tuple[Agreement, ...]:
     """Return the agreement of every structure, those of the first labelmap first.
 
     Args:
         first: Compared with ``second``; labels of one name belong together, whatever their values.
         second: On the same grid.
+        progress: Told before each structure.
 
     Raises:
         SegmentationAIError: Two labels of one labelmap have the same name: which is meant?
@@ -50,7 +59,9 @@ def agreements(first: Labelmap, second: Labelmap) -> tuple[Agreement, ...]:
     found = []
     milliliters = first.grid.voxel_volume_ml
     firsts, seconds = _by_name(first), _by_name(second)
-    for name in dict.fromkeys([*firsts, *seconds]):
+    names = list(dict.fromkeys([*firsts, *seconds]))
+    for number, name in enumerate(names):
+        progress(number / len(names), f"Structure {number + 1} of {len(names)}")
         one = _mask(first, firsts.get(name))
         other = _mask(second, seconds.get(name))
         sizes = int(one.sum()), int(other.sum())
@@ -64,6 +75,7 @@ def agreements(first: Labelmap, second: Labelmap) -> tuple[Agreement, ...]:
                 second_ml=sizes[1] * milliliters if name in seconds else None,
                 only_first_ml=(sizes[0] - common) * milliliters,
                 only_second_ml=(sizes[1] - common) * milliliters,
+                worst_ras=_worst_place(one ^ other, first.affine),
             )
         )
     return tuple(found)
@@ -113,15 +125,37 @@ def compare_segmentations(
     return found, node_from_labelmap(differences(one, other), scene, volume_node, name)
 
 
+def label_pairs(first: Labelmap, second: Labelmap) -> list[tuple[Label | None, Label | None]]:
+    """Return the labels of one name in both, None where one lacks it; the order of `agreements`.
+
+    Raises:
+        SegmentationAIError: Two labels of one labelmap have the same name.
+    """
+    firsts, seconds = _by_name(first), _by_name(second)
+    return [(firsts.get(n), seconds.get(n)) for n in dict.fromkeys([*firsts, *seconds])]
+
+
+def _worst_place(differs: Mask, affine: Affine) -> tuple[float, float, float] | None:
+    """Return the middle of what differs on the slice that has most of it, RAS mm."""
+    per_slice = np.count_nonzero(differs, axis=(0, 1))
+    k = int(per_slice.argmax())
+    if not per_slice[k]:
+        return None
+    i, j = (float(indices.mean()) for indices in np.nonzero(differs[:, :, k]))
+    x, y, z = affine[:3, :3] @ (i, j, k) + affine[:3, 3]
+    return float(x), float(y), float(z)
+
+
 def _by_name(labelmap: Labelmap) -> dict[str, Label]:
     """Return the labels by name, whose case plays no part."""
     found: dict[str, Label] = {}
     for label in labelmap.labels:
         if label.name.casefold() in found:
-            raise SegmentationAIError(
-                f"Two segments are called '{label.name}'; rename one of them, so that it is clear "
-                "which one is compared."
+            said = _(
+                "Two segments are called '{name}'; rename one of them, so that it is clear which "
+                "one is compared."
             )
+            raise SegmentationAIError(said.format(name=label.name))
         found[label.name.casefold()] = label
     return found
 

@@ -1,8 +1,5 @@
 """A table of measures that follows every edit of a segmentation."""
 
-import csv
-import io
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -10,21 +7,25 @@ from typing import Any, Final
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import vtk_to_numpy
 
-from ..core.atomic import whole_file
 from ..core.errors import SegmentationAIError
-from ..core.volume import Array
+from ..core.labelmap import Labelmap
+from ..core.progress import Progress
 from ..worker.client import Call
+from .background_call import started
 from .call_watch import watch_call
 from .panel_facts import Table
 from .segment_measures import SegmentMeasures, measured
 from .segmentation_node import labelmap_from_node
-from .surfaces import CLOSED_SURFACE
+from .surface_areas import areas_cm2
+from .table_file import write_table
 from .ticker import Ticker
+from .volume_change import accepted_volumes, labelmap_of_time_point, volumes_ml
 from .volume_node import volume_from_node
 
-HEADINGS: Final = ("Segment", "Volume, ml", "Surface, cm²", "Mean", "Deviation")
+HEADINGS: Final = (
+    "Segment", "Volume, ml", "Surface, cm²", "Mean", "Deviation", "Change, ml", "Change, %"
+)  # fmt: skip
 _EVENTS: Final = (
     slicer.vtkSegmentation.SegmentAdded,
     slicer.vtkSegmentation.SegmentRemoved,
@@ -34,6 +35,7 @@ _EVENTS: Final = (
     or slicer.vtkSegmentation.MasterRepresentationModified,
 )
 OnTable = Callable[[Table], None]
+Measured = tuple[tuple[SegmentMeasures, ...], dict[str, float]]
 
 
 class MeasureFollower:
@@ -50,6 +52,7 @@ class MeasureFollower:
         self._on_table: OnTable = lambda table: None
         self._observed: list[tuple[vtk.vtkObject, int]] = []
         self._is_due = self._is_busy = False
+        self._before: Labelmap | None = None
         self._table = Table(HEADINGS, ())
 
     def follow(
@@ -57,11 +60,20 @@ class MeasureFollower:
         node: slicer.vtkMRMLSegmentationNode | None,
         volume: slicer.vtkMRMLScalarVolumeNode | None,
         on_table: OnTable,
+        before: slicer.vtkMRMLSegmentationNode | None = None,
     ) -> None:
         """Call ``on_table`` soon and after every edit; None for a node stops.
 
+        Args:
+            node: What is measured.
+            volume: The scan.
+            on_table: Given the table.
+            before: Another time point, as it is now: changes are against its segments of the same
+                name; None for against what was accepted.
+
         Raises:
             GeometryError: The segments lie on other voxels than the scan.
+            SegmentationAIError: The other time point belongs to no scan.
         """
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
@@ -71,6 +83,7 @@ class MeasureFollower:
         if node is None or volume is None:
             on_table(self._table)
             return
+        self._before = None if before is None else labelmap_of_time_point(before)
         segmentation = node.GetSegmentation()
         self._observed = [
             (segmentation, segmentation.AddObserver(event, lambda *_: self._edited()))
@@ -84,16 +97,7 @@ class MeasureFollower:
         Raises:
             SegmentationAIError: The file cannot be written; one of that name is as it was.
         """
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self._table.headings, *self._table.rows])
-        try:
-            with whole_file(path) as beside:
-                beside.write_text(text.getvalue(), encoding="utf-8")
-        except OSError as error:
-            raise SegmentationAIError(
-                f"{path.name} could not be written ({error.strerror}); choose another folder."
-            ) from error
-        return f"Wrote {len(self._table.rows)} rows to {path.name}."
+        return write_table(self._table, path)
 
     def _edited(self) -> None:
         """Measure once for all edits of this turn of the event loop."""
@@ -111,25 +115,22 @@ class MeasureFollower:
 
     def _started(
         self, node: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLScalarVolumeNode
-    ) -> Call[tuple[SegmentMeasures, ...]]:
+    ) -> Call[Measured]:
         """Copy what is needed, and measure on a thread of its own, away from the scene."""
-        call: Call[tuple[SegmentMeasures, ...]] = Call()
         try:
             labelmap = labelmap_from_node(node, volume)
             intensities = np.array(volume_from_node(volume).voxels[0], order="K")
-            surfaces = _surfaces(node)
         except SegmentationAIError as error:
+            call: Call[Measured] = Call()
             call.finish(error=error)
             return call
+        before, accepted = self._before, accepted_volumes(node)
 
-        def work() -> None:
-            try:
-                call.finish(measured(labelmap, intensities, surfaces))
-            except BaseException as error:
-                call.finish(error=error)
+        def work(progress: Progress) -> Measured:
+            rows = measured(labelmap, intensities, areas_cm2(labelmap))
+            return rows, accepted if before is None else _volumes_by_name(before)
 
-        threading.Thread(target=work, name="measure", daemon=True).start()
-        return call
+        return started(work, "measure")
 
     def _measured(self, call: Call[Any]) -> None:
         self._is_busy = False
@@ -139,28 +140,30 @@ class MeasureFollower:
             self._measure()
             return
         try:
-            rows = tuple(_cells(row) for row in call.result(0))
+            found, before = call.result(0)
+            rows = tuple(_cells(row, before.get(row.name)) for row in found)
         except SegmentationAIError as error:
-            rows = ((str(error), "", "", "", ""),)
+            rows = ((str(error), *[""] * (len(HEADINGS) - 1)),)
         self._table = Table(HEADINGS, rows)
         self._on_table(self._table)
 
 
-def _cells(row: SegmentMeasures) -> tuple[str, ...]:
+def _cells(row: SegmentMeasures, before_ml: float | None) -> tuple[str, ...]:
     numbers = (row.volume_ml, row.surface_cm2, row.mean, row.deviation)
-    return (row.name, *("–" if number is None else f"{number:.4g}" for number in numbers))
+    told = ("–" if number is None else f"{number:.4g}" for number in numbers)
+    return (row.name, *told, *_change(row.volume_ml, before_ml))
 
 
-def _surfaces(node: slicer.vtkMRMLSegmentationNode) -> dict[str, tuple[Array, Array]]:
-    """Return copies of the closed surfaces that there are, by segment ID."""
-    segmentation = node.GetSegmentation()
-    if not segmentation.ContainsRepresentation(CLOSED_SURFACE):
-        return {}
-    found = {}
-    for index in range(segmentation.GetNumberOfSegments()):
-        surface = segmentation.GetNthSegment(index).GetRepresentation(CLOSED_SURFACE)
-        if surface is not None and surface.GetNumberOfPolys():
-            points = np.array(vtk_to_numpy(surface.GetPoints().GetData()))
-            triangles = np.array(vtk_to_numpy(surface.GetPolys().GetConnectivityArray()))
-            found[segmentation.GetNthSegmentID(index)] = (points, triangles.reshape(-1, 3))
-    return found
+def _change(volume_ml: float, before_ml: float | None) -> tuple[str, str]:
+    """Return what came or went, in ml and in percent of what was there."""
+    if before_ml is None:
+        return "–", "–"
+    # Sums of the same voxels can differ in their last digit; 0.0 is added against a "-0".
+    change = round(volume_ml - before_ml, 9) + 0.0
+    percent = f"{100 * change / before_ml:+.1f}" if before_ml > 0 else "–"
+    return f"{change:+.3g}", percent
+
+
+def _volumes_by_name(labelmap: Labelmap) -> dict[str, float]:
+    volumes = volumes_ml(labelmap)
+    return {label.name: volumes[label.segment_id] for label in labelmap.labels}

@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,10 @@ from ..resources import resource
 from .panel_facts import NetworkFacts
 
 LARGEST_CARD: Final = 4 << 20
+# As the worker's own estimate: the runs nearest in size say most.
+NEAREST_RUNS: Final = 5
+History = Mapping[str, Sequence[tuple[float, ...]]]
+"""Voxels that the network saw, seconds, and where known bytes, by network, device and options."""
 _STATES: Final = ("shipped", "installed", "available")
 
 logger = logging.getLogger(__name__)
@@ -28,16 +33,38 @@ def all_networks(home: Path) -> tuple[NetworkFacts, ...]:
     Args:
         home: Data folder; installed networks lie in it.
     """
-    found = {network.id.casefold(): network for network in _installed(home / "networks")}
     listed = json.loads(resource("networks.json").read_text(encoding="utf-8"))["networks"]
+    installed = _installed(home / "networks", {str(c["id"]).casefold(): c for c in listed})
+    found = {network.id.casefold(): network for network in installed}
     for card in listed:
         state = "shipped" if card.get("file") and _ships(card["file"]) else "available"
         found.setdefault(card["id"].casefold(), _facts(card, state))
     return tuple(sorted(found.values(), key=lambda n: (_STATES.index(n.state), n.title)))
 
 
+def networks_of_server(rows: Sequence[Mapping[str, Any]]) -> tuple[NetworkFacts, ...]:
+    """Return the networks that a server lists; a card that cannot be read is left out."""
+    networks = []
+    for row in rows:
+        try:
+            state = str(row["state"]) if row["installed"] else "available"
+            networks.append(_facts(row["card"], state if state in _STATES else "installed"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            logger.info("the card of a network of the server cannot be read")
+    return tuple(sorted(networks, key=lambda n: (_STATES.index(n.state), n.title)))
+
+
+def history_of_server(rows: Sequence[Mapping[str, Any]]) -> History:
+    """Return past runs at a server, as far as its list of networks tells of them."""
+    return {
+        f"{row['id']}|{device}|": [(1e6, float(seconds))]
+        for row in rows
+        for device, seconds in dict(row.get("seconds_per_million_voxels") or {}).items()
+    }
+
+
 def networks_for_scan(
-    networks: tuple[NetworkFacts, ...], modality: str, grid: Grid, home: Path
+    networks: tuple[NetworkFacts, ...], modality: str, grid: Grid, history: History
 ) -> tuple[NetworkFacts, ...]:
     """Return the networks with what they will cost on this scan, those that fit it first.
 
@@ -45,21 +72,23 @@ def networks_for_scan(
         networks: As `all_networks` returns them.
         modality: Of the scan; empty fits every network.
         grid: Of the scan.
-        home: Data folder; the history of runs on this computer lies in it.
+        history: Of runs where the networks run, see `history_of`.
     """
-    history = _history(home / "history" / "runs.json")
-    told = [
-        replace(
-            network,
-            fits=not modality or network.modality == modality,
-            expected_seconds=_expected_seconds(history, network, grid),
-        )
-        for network in networks
-    ]
+    told = []
+    for network in networks:
+        seconds, size = _expected(history, network, grid)
+        fits = not modality or network.modality == modality
+        told.append(replace(network, fits=fits, expected_seconds=seconds, expected_bytes=size))
     return tuple(sorted(told, key=lambda n: not n.fits))
 
 
-def _installed(folder: Path) -> list[NetworkFacts]:
+def _installed(folder: Path, listed: Mapping[str, Any]) -> list[NetworkFacts]:
+    """Return what is installed.
+
+    Args:
+        folder: Of all installed networks.
+        listed: Cards of the catalogue by ID in lower case.
+    """
     networks = []
     for path in sorted(folder.glob("*/card.json")):
         try:
@@ -67,8 +96,11 @@ def _installed(folder: Path) -> list[NetworkFacts]:
                 card = json.loads(file.read(LARGEST_CARD))
             # The folder names the network: what a card calls itself decides nothing.
             size = (path.parent / "weights.safetensors").stat().st_size
-            own = {**card, "id": path.parent.name, "size_bytes": size}
-            networks.append(_facts(own, "installed"))
+            facts = _facts({**card, "id": path.parent.name, "size_bytes": size}, "installed")
+            newest = listed.get(facts.id.casefold(), {})
+            is_other = newest.get("sha256") not in (card["sha256"], card.get("converted_from"))
+            has_update = is_other and bool(newest.get("address"))
+            networks.append(replace(facts, has_update=has_update))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             logger.info("the card of an installed network cannot be read")
     return [network for network in networks if not network.id.startswith(".")]
@@ -98,25 +130,43 @@ def _facts(card: dict[str, Any], state: str) -> NetworkFacts:
         can_be_installed=bool(card.get("address")),
         limits=tuple(str(sentence) for sentence in card.get("limits", ())),
         spacing=None if spacing is None else (spacing[0], spacing[1], spacing[2]),
+        license_text=str(card["license"].get("text", "")),
+        source=str(card.get("source", "")),
+        paper=str(card.get("paper", "")),
     )
 
 
-def _history(path: Path) -> dict[str, Any]:
-    """Return the worker's history of runs; only an estimate depends on it."""
+def history_of(home: Path) -> History:
+    """Return past runs on this computer, by network, device and options; see `worker.history`.
+
+    Args:
+        home: Data folder.
+    """
     try:
-        with path.open("rb") as file:
-            return dict(json.loads(file.read(LARGEST_CARD))["runs"])
+        with (home / "history" / "runs.json").open("rb") as file:
+            found = dict(json.loads(file.read(LARGEST_CARD))["runs"])
+        return {run: [tuple(map(float, one)) for one in past] for run, past in found.items()}
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return {}  # only an estimate depends on it
 
 
-def _expected_seconds(history: dict[str, Any], network: NetworkFacts, grid: Grid) -> float | None:
-    """Return the seconds of a run over the whole scan, by past runs on this computer."""
+def _expected(
+    history: History, network: NetworkFacts, grid: Grid
+) -> tuple[float | None, int | None]:
+    """Return seconds and bytes of a run over the whole scan, by past runs without options."""
     voxels = float(math.prod(grid.shape))
     if network.spacing is not None:
         voxels *= 1000 * grid.voxel_volume_ml / math.prod(network.spacing)
-    speeds = []
-    for run, past in history.items():
-        if run.split("|")[0] == network.id:
-            speeds += [seconds / size for size, seconds in past if size > 0]
-    return statistics.median(speeds) * voxels if speeds else None
+    past = [
+        one
+        for run, runs in history.items()
+        if run.split("|")[0] == network.id and run.split("|")[2:] == [""]
+        for one in runs
+        if one[0] > 0
+    ]
+    if not past or not voxels:
+        return None, None
+    nearest = sorted(past, key=lambda one: abs(math.log(one[0] / voxels)))[:NEAREST_RUNS]
+    seconds = statistics.median(one[1] / one[0] for one in nearest) * voxels
+    sizes = [one[2] for one in nearest if len(one) > 2]
+    return seconds, int(statistics.median(sizes)) if sizes else None

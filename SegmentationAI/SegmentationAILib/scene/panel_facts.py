@@ -29,6 +29,10 @@ class NetworkFacts:
         fits: Whether it is made for scans such as the chosen one.
         limits: Sentences about what it cannot do.
         spacing: mm of the grid that it works on, None for any.
+        license_text: Terms in a sentence or in full.
+        source: Web page of the origin.
+        paper: DOI, empty when there is none.
+        has_update: Whether the catalogue lists other weights than those installed.
     """
 
     id: str
@@ -47,6 +51,10 @@ class NetworkFacts:
     fits: bool = True
     limits: tuple[str, ...] = ()
     spacing: tuple[float, float, float] | None = None
+    license_text: str = ""
+    source: str = ""
+    paper: str = ""
+    has_update: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +89,14 @@ class Outcome:
         has_preview: Whether a result waits for *Accept* or *Discard*.
         was_cancelled: Whether the person ended it.
         details: What stands behind the sentence, empty when there is nothing more.
+        is_success: Whether what was asked for was done.
     """
 
     sentence: str
     has_preview: bool = False
     was_cancelled: bool = False
     details: str = ""
+    is_success: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,3 +142,37 @@ class Table:
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class QueuedFacts:
+    """One network on one scan as *Queue* shows it.
+
+    Attributes:
+        id: Of this entry.
+        scan: Name of the scan.
+        network: Title of the network.
+        state: ``waiting``, ``running``, ``done``, ``failed`` or ``canceled``.
+        sentence: What is being done, or how it ended.
+    """
+
+    id: int
+    scan: str
+    network: str
+    state: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two segmentations compared.
+
+    Attributes:
+        table: One row per structure.
+        places: Where each row's structure differs most, RAS mm; None where it does not.
+        sentence: What was found, or what is missing and why.
+    """
+
+    table: Table
+    places: tuple[tuple[float, float, float] | None, ...]
+    sentence: str = ""

@@ -9,22 +9,30 @@ from ..resources import data_folder
 from .export import FORMATS, export_segmentation
 from .journal_keeper import JournalKeeper
 from .journal_restore import abandoned_work
-from .logic import SegmentationLogic
+from .logic import SegmentationLogic, made_by
 from .measure_follower import MeasureFollower
+from .own_ticker import OwnTicker
+from .panel_compare import PanelCompare
+from .panel_computer import PanelComputer
 from .panel_facts import SegmentFacts
+from .panel_queue import PanelQueue
 from .panel_runs import PanelRuns
 from .panel_stores import PanelStores
+from .prepared_runs import PreparedRuns
 from .scan_kind import DicomValue
 from .segment_editors import ShownEditor
 from .segment_list import segments_of, set_status
 from .segment_protection import set_locked
 from .ticker import Ticker
+from .translation import tr as _
 from .worker_setup import WorkerSetup
 
 JOURNAL = "journal"
 
 
-class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
+class ScenePanelLogic(
+    PanelRuns, PanelQueue, PanelCompare, PanelStores, PanelComputer, MeasureFollower
+):
     """The logic of the panel on one scene.
 
     Args:
@@ -43,15 +51,25 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
         dicom_value: DicomValue,
         shown_editor: ShownEditor = lambda: None,
     ) -> None:
+        ticker = self._own_ticker = OwnTicker(ticker)
         self._keeper = JournalKeeper(scene, data_folder() / JOURNAL, ticker)
         logic = SegmentationLogic(scene, setup.worker, ticker, self._keeper, shown_editor)
-        PanelRuns.__init__(self, scene, logic)
         PanelStores.__init__(self, setup, ticker, dicom_value)
+        PanelComputer.__init__(self, setup, ticker)
+        runs = PreparedRuns(logic, ticker, self.lacking)
+        PanelRuns.__init__(self, scene, logic, runs, ticker)
+        PanelQueue.__init__(self, scene, logic, runs)
+        PanelCompare.__init__(self, scene, setup, ticker)
         MeasureFollower.__init__(self, ticker)
 
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
         return segments_of(node)
+
+    def made_by(self, node: slicer.vtkMRMLSegmentationNode) -> str:
+        """Return which networks, in which version, made the segments; empty for none."""
+        makers = made_by(node)
+        return f"'{node.GetName()}': {', '.join(makers)}." if makers else ""
 
     def set_locked(
         self, node: slicer.vtkMRMLSegmentationNode, segment_id: str, is_locked: bool
@@ -83,7 +101,8 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
         """
         files = export_segmentation(node, volume, format_key, folder)
         names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
-        return f"Wrote and read back {len(files)} files to {folder.name}: {names}."
+        said = _("Wrote and read back {count} files to {folder}: {names}.")
+        return said.format(count=len(files), folder=folder.name, names=names)
 
     def unsaved_work(self) -> str:
         """Return what earlier sessions left unsaved, empty when there is nothing."""
@@ -93,7 +112,7 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
         if not names:
             return ""
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        return f"An earlier session ended with unsaved corrections: {shown}."
+        return _("An earlier session ended with unsaved corrections: {names}.").format(names=shown)
 
     def restore_work(self) -> str:
         """Bring it into the scene; return what was done.
@@ -105,7 +124,8 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
         for work in abandoned_work(data_folder() / JOURNAL):
             nodes, notes = self._keeper.restore(work.path)
             names = ", ".join(f"'{node.GetName()}'" for node in nodes)
-            sentences += [f"Restored {names}; save the scene to keep them.", *notes]
+            said = _("Restored {names}; save the scene to keep them.")
+            sentences += [said.format(names=names), *notes]
         return " ".join(sentences)
 
     def throw_work_away(self) -> None:
@@ -116,6 +136,10 @@ class ScenePanelLogic(PanelRuns, PanelStores, MeasureFollower):
     def close(self) -> None:
         """End the worker, what runs in it, and the journal."""
         self.follow(None, None, lambda table: None)
+        self.close_queue()
+        self.cancel()
+        self.cancel_set_up()
         self._logic.close()
         self._keeper.close()
-        self._setup.close()
+        self._setup.end()
+        self._own_ticker.close()

@@ -6,12 +6,19 @@ from typing import Any
 import slicer
 
 from ..core.errors import Cancelled, SegmentationAIError
-from .call_watch import OnProgress
+from ..worker.client import Call
+from .background_call import started
+from .call_watch import OnProgress, watch_call
 from .commit import Committed
 from .commit_plan import Rule
 from .jobs import Asked, Run
 from .logic import Preview, SegmentationLogic
 from .panel_facts import Accepted, Outcome, Request
+from .prepared_runs import PreparedRun, PreparedRuns
+from .segmentation_node import labelmap_from_node
+from .ticker import Ticker
+from .translation import tr as _
+from .volume_change import remember_accepted, volumes_ml
 
 OnEnd = Callable[[Outcome], None]
 OnAccepted = Callable[[Accepted], None]
@@ -22,33 +29,44 @@ class PanelRuns:
 
     Args:
         scene: Has the scans and the results.
-        logic: Runs, shows and commits.
+        logic: Shows and commits.
+        runs: Starts runs, with what they lack.
+        ticker: The event loop.
     """
 
-    def __init__(self, scene: slicer.vtkMRMLScene, logic: SegmentationLogic) -> None:
-        self._scene, self._logic = scene, logic
-        self._run: Run | None = None
+    def __init__(
+        self,
+        scene: slicer.vtkMRMLScene,
+        logic: SegmentationLogic,
+        runs: PreparedRuns,
+        ticker: Ticker,
+    ) -> None:
+        self._scene, self._logic, self._runs, self._ticker = scene, logic, runs, ticker
+        self._run: PreparedRun | None = None
         self._preview: Preview | None = None
         self._sentence = ""
         self._notes: tuple[str, ...] = ()
         self._last_id = ""
 
     def start(self, request: Request, on_progress: OnProgress, on_end: OnEnd) -> None:
-        """Queue a run; a preview that still waits is thrown away."""
+        """Queue a run; a preview that still waits is thrown away.
+
+        What the run lacks (the environment, the network) is brought first: `consent` was given.
+        """
         self.discard()
 
         def ended(run: Run, preview: Preview | None) -> None:
             self._run, self._preview = None, preview
-            self._sentence = _sentence(run) if preview is not None else ""
+            self._sentence = sentence_of_run(run) if preview is not None else ""
             self._notes = tuple(run.report.get("notes", ()))
             on_end(_outcome(run, self._sentence))
 
-        self._run = self._logic.start(_asked(request), on_progress, ended)
+        self._run = self._runs.start(_asked(request), on_progress, ended)
 
     def cancel(self) -> None:
         """End the run; the scene stays as it is."""
         if self._run is not None:
-            self._logic.cancel(self._run)
+            self._runs.cancel(self._run)
 
     def accept(self, on_accepted: OnAccepted) -> None:
         """Commit the preview in the background of the event loop.
@@ -59,18 +77,33 @@ class PanelRuns:
         """
         preview = self._preview
         if preview is None or preview.node.GetScene() is None:
-            raise SegmentationAIError("There is no result to accept; segment the scan again.")
+            raise SegmentationAIError(_("There is no result to accept; segment the scan again."))
 
         def written(done: Committed | None, error: BaseException | None) -> None:
             if done is None:
                 on_accepted(Accepted(None, str(error)))
                 return
             self._last_id = done.node.GetID()
+            self._remember_volumes(done)
             sentence = " ".join((self._sentence, *done.notes))
             on_accepted(Accepted(done.node, sentence, "\n".join(self._notes)))
 
         self._logic.accept(preview, written)
         self._preview = None
+
+    def _remember_volumes(self, done: Committed) -> None:
+        """Measure what was accepted in the background, and write it into its segments."""
+        volume = done.node.GetNodeReference(done.node.GetReferenceImageGeometryReferenceRole())
+        if volume is None:
+            return  # a segmentation of another program; changes are told against others alone
+        labelmap = labelmap_from_node(done.node, volume)
+
+        def ended(call: Call[dict[str, float]]) -> None:
+            if done.node.GetScene() is self._scene:
+                remember_accepted(done.node, call.result(0), done.segment_ids)
+
+        call = started(lambda progress: volumes_ml(labelmap), "accepted volumes")
+        watch_call(call, self._ticker, lambda *_: None, ended)
 
     def discard(self) -> None:
         """Throw the preview away."""
@@ -113,7 +146,7 @@ class PanelRuns:
 
     def _editor(self) -> slicer.vtkSlicerSegmentEditorLogic:
         if not self._has_last():
-            raise SegmentationAIError("There is nothing to take back.")
+            raise SegmentationAIError(_("There is nothing to take back."))
         return self._logic.editors.editor_of(self._scene.GetNodeByID(self._last_id))
 
 
@@ -143,15 +176,17 @@ def _outcome(run: Run, sentence: str) -> Outcome:
     return Outcome(
         run.sentence,
         was_cancelled=isinstance(run.error, Cancelled),
+        is_success=False,
         details="" if cause is None else repr(cause),
     )
 
 
-def _sentence(run: Run) -> str:
+def sentence_of_run(run: Run) -> str:
     """Return what was done, such as "32 structures in 38 s on cpu."."""
     report = run.report
     found = sum(1 for label in report.get("labels", ()) if label.get("voxels"))
     seconds = max(1, round(float(report.get("seconds", {}).get("total", 0.0))))
-    structures = "1 structure" if found == 1 else f"{found} structures"
-    device = str(report.get("device", "")).replace("cpu", "CPU") or "the worker"
-    return f"{structures} in {seconds} s on {device}."
+    structures = _("1 structure") if found == 1 else _("{n} structures").format(n=found)
+    device = str(report.get("device", "")).replace("cpu", "CPU") or _("the worker")
+    said = _("{structures} in {seconds} s on {device}.")
+    return said.format(structures=structures, seconds=seconds, device=device)

@@ -1,4 +1,4 @@
-"""Volume, surface and mean intensity of every segment, by numpy alone: any thread may do it."""
+"""Volume, surface and mean intensity of every segment, from voxels: any thread may do it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class SegmentMeasures:
     Attributes:
         name: Of the segment.
         volume_ml: Its voxels times their volume.
-        surface_cm2: Area of its closed surface, None when there is no surface.
+        surface_cm2: Area of its closed surface, None for a segment without voxels.
         mean: Mean intensity in the units of the scan, None for a segment without voxels.
         deviation: Standard deviation of the intensity, None for a segment without voxels.
     """
@@ -29,14 +29,14 @@ class SegmentMeasures:
 
 
 def measured(
-    labelmap: Labelmap, intensities: Array, surfaces: Mapping[str, tuple[Array, Array]]
+    labelmap: Labelmap, intensities: Array, areas: Mapping[str, float]
 ) -> tuple[SegmentMeasures, ...]:
     """Return the measures of every label in order.
 
     Args:
         labelmap: On the grid of the scan.
         intensities: ``(I, J, K)``; voxels that are not finite count in volumes alone.
-        surfaces: Points ``(N, 3)`` in mm and triangles ``(M, 3)`` by segment ID.
+        areas: Of closed surfaces, cm2, by segment ID; see `surface_areas.areas_cm2`.
     """
     per_layer = [_sums(layer, intensities) for layer in labelmap.layers]
     rows = []
@@ -45,8 +45,7 @@ def measured(
                                           for sums in per_layer[label.layer])  # fmt: skip
         mean = float(total / finite) if finite else None
         spread = None if mean is None else float(np.sqrt(max(squares / finite - mean**2, 0.0)))
-        surface = surfaces.get(label.segment_id)
-        area = None if surface is None else _area_cm2(*surface)
+        area = areas.get(label.segment_id)
         volume = float(voxels) * labelmap.grid.voxel_volume_ml
         rows.append(SegmentMeasures(label.name, volume, area, mean, spread))
     return tuple(rows)
@@ -69,11 +68,3 @@ def _sums(layer: Array, intensities: Array) -> tuple[Array, Array, Array, Array]
         sums[2] += np.bincount(values, weights=plane, minlength=length)
         sums[3] += np.bincount(values, weights=plane * plane, minlength=length)
     return sums[0], sums[1], sums[2], sums[3]
-
-
-def _area_cm2(points: Array, triangles: Array) -> float:
-    """Return the area of triangles whose points are in mm."""
-    if not len(triangles):
-        return 0.0
-    a, b, c = (points[triangles[:, corner]].astype(np.float64) for corner in range(3))
-    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2 / 100)

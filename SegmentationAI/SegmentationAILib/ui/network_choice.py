@@ -71,6 +71,8 @@ def facts_in_words(network: NetworkFacts) -> str:
     elif network.expected_seconds is not None:
         time = time_in_words(network.expected_seconds)
         parts.append(_("about {time} on this computer").format(time=time))
+    else:
+        parts.append(_("time not known yet on this computer"))
     if network.state == "available" and network.can_be_installed:
         parts.append(_("{size} to download").format(size=size_in_words(network.size_bytes)))
     elif network.state == "available":

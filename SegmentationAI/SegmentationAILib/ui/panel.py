@@ -6,12 +6,14 @@ from typing import Any
 import slicer
 
 from ..scene.panel_facts import Accepted
+from .compare_step import CompareStep
 from .correct_step import CorrectStep
 from .export_step import ExportStep
 from .measure_step import MeasureStep
 from .networks_step import NetworksStep
 from .panel_logic import PanelLogic
 from .panel_state import PanelState
+from .queue_step import QueueStep
 from .research_notice import research_notice
 from .restore_box import RestoreBox
 from .segment_step import SegmentStep
@@ -34,17 +36,22 @@ class Panel:
         self, layout: Any, logic: PanelLogic, scene: slicer.vtkMRMLScene, state: PanelState
     ) -> None:
         self.status = StatusLine()
-        self._state = state
+        self._has_asked_server = False
+        self._logic, self._state = logic, state
         self.segment = SegmentStep(logic, self.status, scene, state, self._accepted)
         self.correct = CorrectStep(logic, self.status, scene, state)
-        self.measure = MeasureStep(logic, self.status, state)
+        self.queue = QueueStep(logic, self.status)
+        self.measure = MeasureStep(logic, self.status, scene, state)
+        self.compare = CompareStep(logic, self.status, scene, state)
         self.export = ExportStep(logic, self.status, state)
-        self.networks = NetworksStep(logic, self.status, self.segment.refresh)
-        self.settings = SettingsStep(logic, self.status, self.segment.refresh)
+        self.networks = NetworksStep(logic, self.status, self._networks_changed)
+        self.settings = SettingsStep(logic, self.status, self._networks_changed)
         self._steps: dict[str, Step] = {
             "Segment": self.segment,
+            "Queue": self.queue,
             "Correct": self.correct,
             "Measure": self.measure,
+            "Compare": self.compare,
             "Export": self.export,
             "Networks": self.networks,
             "Settings": self.settings,
@@ -68,6 +75,15 @@ class Panel:
         for step in self._steps.values():
             step.show(state)
         self.open(state.step if state.step in self._steps else "Segment")
+        if not self._has_asked_server:
+            self._has_asked_server = True
+            self.settings.server.ask()
+
+    def say_who_made_it(self) -> None:
+        """Say which networks, in which version, made the result of a scene that was loaded."""
+        with self.status.answering():
+            if self._state.result is not None:
+                self.status.say(self._logic.made_by(self._state.result))
 
     def open(self, name: str) -> None:
         """Open one step and close the others."""
@@ -91,6 +107,13 @@ class Panel:
     def _close_all(self) -> None:
         for step in self._steps.values():
             step.section.collapsed = True
+
+    def _networks_changed(self) -> None:
+        """List the networks again: some came or went, or they run elsewhere now."""
+        self.segment.refresh()
+        for name in ("Queue", "Networks"):
+            if not self._steps[name].section.collapsed:
+                self._steps[name].open()
 
     def _accepted(self, accepted: Accepted) -> None:
         """Go on to *Correct* with an accepted result."""

@@ -4,18 +4,21 @@ The panel reads its widgets, calls one of these functions and shows the answer; 
 touches nodes, files or other processes happens behind them, in `scene`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import slicer
 
 from ..core.labelmap import Status
+from ..scene.computer_settings import ComputerSettings
 from ..scene.panel_facts import (
     Accepted,
+    Comparison,
     KeptPart,
     NetworkFacts,
     Outcome,
+    QueuedFacts,
     Request,
     SegmentFacts,
     Table,
@@ -26,7 +29,14 @@ OnProgress = Callable[[float, str, float | None], None]
 OnEnd = Callable[[Outcome], None]
 
 
-class RunLogic(Protocol):
+class ConsentLogic(Protocol):
+    """What has to be asked before something runs."""
+
+    def consent(self) -> str:
+        """Return what a person has to agree to first; empty when nothing is set up."""
+
+
+class RunLogic(ConsentLogic, Protocol):
     """What *Segment* needs."""
 
     def describe_volume(self, volume: slicer.vtkMRMLScalarVolumeNode) -> str:
@@ -85,11 +95,70 @@ class MeasureLogic(Protocol):
         node: slicer.vtkMRMLSegmentationNode | None,
         volume: slicer.vtkMRMLScalarVolumeNode | None,
         on_table: Callable[[Table], None],
+        before: slicer.vtkMRMLSegmentationNode | None = None,
     ) -> None:
-        """Call ``on_table`` now and after every edit; None stops."""
+        """Call ``on_table`` now and after every edit, changes against ``before``; None stops."""
 
     def write_csv(self, path: Path) -> str:
         """Write the table that is followed; return what was written."""
+
+
+class QueueLogic(ConsentLogic, Protocol):
+    """What *Queue* needs."""
+
+    def scans(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, ...]:
+        """Return the scans that can be chosen."""
+
+    def networks(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> tuple[NetworkFacts, ...]:
+        """Return all networks."""
+
+    def watch_queue(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` whenever an entry changes."""
+
+    def queued(self) -> tuple[QueuedFacts, ...]:
+        """Return all entries in order."""
+
+    def enqueue(
+        self,
+        volumes: Sequence[slicer.vtkMRMLScalarVolumeNode],
+        networks: Sequence[NetworkFacts],
+    ) -> int:
+        """Add every network on every scan; return how many entries that are."""
+
+    def cancel_queued(self, entry_id: int) -> None:
+        """End one entry."""
+
+    def cancel_all_queued(self) -> None:
+        """End everything that waits or runs."""
+
+    def repeat_queued(self, entry_id: int) -> None:
+        """Let an entry wait once more."""
+
+    def clear_queue(self) -> None:
+        """Take the entries off the list that are over."""
+
+
+class CompareLogic(Protocol):
+    """What *Compare* needs."""
+
+    def compare(
+        self,
+        first: slicer.vtkMRMLSegmentationNode,
+        second: slicer.vtkMRMLSegmentationNode,
+        volume: slicer.vtkMRMLScalarVolumeNode,
+        on_progress: OnProgress,
+        on_end: Callable[[Comparison, Outcome], None],
+    ) -> None:
+        """Compare on the grid of a volume, in the background."""
+
+    def show_differences(self) -> str:
+        """Put where the two differ into the scene; return what was done."""
+
+    def jump_to(self, place: tuple[float, float, float]) -> None:
+        """Move all slice views to a place, RAS mm."""
+
+    def write_comparison(self, path: Path) -> str:
+        """Write the table of the last comparison; return what was written."""
 
 
 class ExportLogic(Protocol):
@@ -109,25 +178,69 @@ class ExportLogic(Protocol):
 
 
 class StoreLogic(Protocol):
-    """What *Networks* and *Settings* need."""
+    """What *Networks* needs."""
 
     def networks(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> tuple[NetworkFacts, ...]:
         """Return all networks."""
 
-    def install(self, network_id: str, on_progress: OnProgress, on_end: OnEnd) -> None:
-        """Download a network in the background."""
+    def install(
+        self,
+        source: str,
+        on_progress: OnProgress,
+        on_end: OnEnd,
+        network_id: str = "",
+        sha256: str = "",
+    ) -> None:
+        """Install a listed network, or one from an address, a folder or a file."""
+
+    def update(self, network_id: str, on_progress: OnProgress, on_end: OnEnd) -> None:
+        """Install what the catalogue lists in place of what is installed."""
 
     def remove(self, network_id: str) -> str:
         """Delete a network; return what was done."""
 
+
+class ComputerLogic(ConsentLogic, Protocol):
+    """What *Settings* needs."""
+
     def badge(self) -> str:
         """Return on what networks run: "GPU works: NAME" or "CPU only, because ..."."""
+
+    def set_up_question(self) -> str:
+        """Return what is asked before the environment is made: what, how large, where."""
 
     def is_set_up(self) -> bool:
         """Return whether the worker's environment is there."""
 
     def set_up(self, on_progress: OnProgress, on_end: OnEnd) -> None:
         """Make the worker's environment in the background; consent has been given."""
+
+    def cancel_set_up(self) -> None:
+        """End the making, exporting or importing."""
+
+    def look(self, on_table: Callable[[Table, Outcome], None]) -> None:
+        """Look whether the environment could be made on this computer."""
+
+    def export_bundle(self, path: Path, on_progress: OnProgress, on_end: OnEnd) -> None:
+        """Write everything that the environment needs into one file."""
+
+    def import_bundle(self, path: Path, on_progress: OnProgress, on_end: OnEnd) -> None:
+        """Make the environment from such a file."""
+
+    def settings(self) -> ComputerSettings:
+        """Return the settings of this computer."""
+
+    def change_settings(self, settings: ComputerSettings) -> str:
+        """Keep other settings; return what was done."""
+
+    def is_offline(self) -> bool:
+        """Return whether nothing may use the network."""
+
+    def server(self) -> str:
+        """Return the address of the server that runs the networks, empty for this computer."""
+
+    def ask_server(self, on_end: OnEnd) -> None:
+        """Ask the server how it is and for its networks."""
 
     def data_folder(self) -> Path:
         """Return where everything lies."""
@@ -153,6 +266,18 @@ class RestoreLogic(Protocol):
 
 
 class PanelLogic(
-    RestoreLogic, RunLogic, CorrectLogic, MeasureLogic, ExportLogic, StoreLogic, Protocol
+    RestoreLogic,
+    RunLogic,
+    QueueLogic,
+    CorrectLogic,
+    MeasureLogic,
+    CompareLogic,
+    ExportLogic,
+    StoreLogic,
+    ComputerLogic,
+    Protocol,
 ):
     """Everything the panel needs."""
+
+    def made_by(self, node: slicer.vtkMRMLSegmentationNode) -> str:
+        """Return which networks, in which version, made the segments; empty for none."""

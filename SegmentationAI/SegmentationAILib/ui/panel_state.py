@@ -25,6 +25,9 @@ class PanelState:
         third: Scan for the third input channel.
         fourth: Scan for the fourth input channel.
         export_format: Key of the format that was exported last.
+        before: Segmentation of another time point that volumes are held against.
+        compared_first: First of the two segmentations that are compared.
+        compared_second: Second of them.
         step: Name of the open step.
     """
 
@@ -40,6 +43,9 @@ class PanelState:
     third: vtkMRMLScalarVolumeNode
     fourth: vtkMRMLScalarVolumeNode
     export_format: str
+    before: vtkMRMLSegmentationNode
+    compared_first: vtkMRMLSegmentationNode
+    compared_second: vtkMRMLSegmentationNode
     step: str
 
 

@@ -7,7 +7,7 @@ import qt
 from ..scene.panel_facts import Table
 
 
-def show_table(widget: Any, table: Table) -> None:
+def show_table(widget: Any, table: Table, wide_column: int = 0) -> None:
     """Fill a QTableWidget; the chosen row stays chosen where there is one of that number."""
     row = widget.currentRow()
     widget.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
@@ -15,7 +15,8 @@ def show_table(widget: Any, table: Table) -> None:
     widget.setSelectionMode(qt.QAbstractItemView.SingleSelection)
     widget.verticalHeader().setVisible(False)
     widget.setColumnCount(len(table.headings))
-    widget.setHorizontalHeaderLabels(list(table.headings))
+    # The unit on a line of its own keeps columns of numbers narrow.
+    widget.setHorizontalHeaderLabels([text.replace(", ", ",\n") for text in table.headings])
     widget.setRowCount(len(table.rows))
     for number, cells in enumerate(table.rows):
         for column, text in enumerate(cells):
@@ -23,6 +24,6 @@ def show_table(widget: Any, table: Table) -> None:
             item.setToolTip(text)
             widget.setItem(number, column, item)
     widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-    widget.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    widget.horizontalHeader().setSectionResizeMode(wide_column, qt.QHeaderView.Stretch)
     if 0 <= row < len(table.rows):
         widget.selectRow(row)

@@ -7,6 +7,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Accepted, Outcome, Request
+from .consent import has_consent
 from .panel_logic import RunLogic
 from .status_line import StatusLine
 from .words import time_in_words
@@ -48,7 +49,11 @@ class RunBox:
         self.refresh()
 
     def start(self, request: Request) -> None:
-        """Start a run and follow it."""
+        """Start a run and follow it; what it lacks is set up first, if the person agrees."""
+        with self._status.answering():
+            if not has_consent(self._logic):
+                self._status.say(_("Nothing was set up, and nothing was run."))
+                return
         self._ui.doneLabel.text = ""
         self._status.say("")
         with self._status.answering():
