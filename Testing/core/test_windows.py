@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from SegmentationAILib.core.windows import plan_windows
+from SegmentationAILib.core.windows import axis_importance, plan_windows
 
 
 def cover_count(windows):
@@ -91,3 +91,16 @@ def test_an_overlap_out_of_range_is_refused(overlap):
 def test_an_empty_axis_is_refused():
     with pytest.raises(ValueError, match="cannot place"):
         plan_windows((10, 0, 10), (4, 4, 4))
+
+
+def test_nnunets_windows_have_its_peak_its_steps_and_weights_that_add_up_to_one():
+    # Its compute_steps_for_sliding_window((97, 40, 57), (33, 64, 28), 0.5), computed with it.
+    windows = plan_windows((97, 40, 57), (33, 64, 28), 0.5, "nnunet")
+    assert windows.starts == ((0, 16, 32, 48, 64), (-12,), (0, 10, 19, 29))
+    importance = axis_importance(28, "nnunet")
+    assert importance.argmax() == 14
+    np.testing.assert_allclose(importance[0], np.exp(-0.5 * (14 / 3.5) ** 2))
+    total = np.zeros(97)
+    for start, weights in zip(windows.starts[0], windows.weights[0], strict=True):
+        total[start : start + 33] += weights
+    np.testing.assert_allclose(total, 1, atol=1e-6)

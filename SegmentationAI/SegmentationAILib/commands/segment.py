@@ -87,8 +87,10 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         help="fraction that neighboring patches share, 0 to under 1; default: the network's",
     )  # fmt: skip
     parser.add_argument(
-        "--tta", action="store_true", help="average over mirrored copies (test-time augmentation)"
-    )
+        "--tta", action=argparse.BooleanOptionalAction, default=None,
+        help="average over mirrored copies (test-time augmentation); default: as the network's own "
+        "tool does, which for our own networks is not",
+    )  # fmt: skip
     parser.add_argument(
         "--dropout-samples", type=int, default=0, metavar="N",
         help="average N answers of a network with dropout layers, for its uncertainty",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import GeometryError
+from .separate_slices import nearest_slices
 from .volume import Box
 
 Shape = tuple[int, int, int]
@@ -55,6 +56,8 @@ class AxisPlan:
         offset: Network coordinate of the first resampled voxel; negative when the network's matrix
             is smaller than the volume.
         size: Voxels of the network axis.
+        is_nearest: Whether source voxels take the nearest network voxel rather than lie between
+            two (see `separate_slices`).
     """
 
     source_axis: int
@@ -66,6 +69,7 @@ class AxisPlan:
     scaled: int
     offset: int
     size: int
+    is_nearest: bool = False
 
     @property
     def coordinates(self) -> NDArray[np.float64]:
@@ -82,6 +86,9 @@ class AxisPlan:
         along = self.stop - 1 - n if self.flipped else n - self.start
         width = self.stop - self.start
         within = (along + 0.5) * self.scaled / width - 0.5
+        if self.is_nearest:
+            seen = np.clip(along, 0, width - 1).astype(np.intp)
+            within = nearest_slices(self.scaled, width)[seen].astype(np.float64)
         side = np.where(n < self.covered[0], -1, np.where(n >= self.covered[1], 1, 0))
         away = 2 * self.size + abs(self.offset)
         within = np.where(side == 0, np.clip(within, 0.0, self.scaled - 1.0), within)

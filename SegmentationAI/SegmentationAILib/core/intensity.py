@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from .histogram import LARGEST_NUMBER, Histogram
 
 Rule = Literal[
-    "none", "minmax", "percentile", "quantile-nonzero", "zscore", "zscore-nonzero", "clip"
+    "none",
+    "minmax",
+    "percentile",
+    "quantile-nonzero",
+    "zscore",
+    "zscore-nonzero",
+    "zscore-mask",
+    "clip",
 ]
 RULES: tuple[Rule, ...] = get_args(Rule)
 Floats = NDArray[np.float32]
@@ -28,6 +35,7 @@ class IntensityRule:
             the percentiles ``low`` to ``high`` become 0 to 1, the rest is cut.
             ``quantile-nonzero``: the same, of voxels that are not 0. ``zscore``: mean 0, standard
             deviation 1. ``zscore-nonzero``: the same of voxels that are not 0; zeros stay 0.
+            ``zscore-mask``: the same within nnU-Net's mask (see `nonzero`); outside it is 0.
             ``clip``: cut to ``low`` to ``high`` in the scan's unit (HU in CT), then from there to
             0 to 1, or, when ``mean`` and ``std`` are given, ``(v - mean) / std`` (nnU-Net's CT).
         low: Percentile, or intensity for ``clip``.
@@ -132,7 +140,7 @@ def scaling_of(rule: IntensityRule, found: Histogram) -> Scaling:
         subtract, multiply = low, 1 / (high - low)
     elif rule.rule == "minmax":
         subtract, multiply = low, 1 / (high - low)
-    elif rule.rule in ("zscore", "zscore-nonzero"):
+    elif rule.rule.startswith("zscore"):
         mean, deviation = _moments(found, nonzero=nonzero)
         subtract, multiply = mean, 1 / deviation
     elif rule.rule == "clip" and rule.low is not None and rule.high is not None:

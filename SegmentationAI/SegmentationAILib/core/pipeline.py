@@ -21,15 +21,18 @@ from .flips import FlipAverage
 from .labelmap import Label, LabelArray, Labelmap
 from .layers import LayerRestorer
 from .memory_budget import free_memory_bytes
+from .painted_regions import PaintedRestorer
 from .patches import logits_slabs
 from .postprocess import keep_largest_components
-from .preprocess import InputRules, prepare
+from .preprocess import InputRules, planned_shape, prepare
 from .progress import IGNORE, Progress
 from .restore import LabelRestorer
-from .slab_memory import sums_that_fit
+from .slab_memory import check_run_fits, sums_that_fit
 from .volume import Box, Grid, Volume
 from .window_logits import Network
-from .windows import plan_windows
+from .windows import Importance, plan_windows
+
+Restorer = LabelRestorer | LayerRestorer | PaintedRestorer
 
 # Fractions of the whole at which the parts end, as measured for a head at 1 mm on two cores.
 PREPARED, INFERRED = 0.08, 0.97
@@ -47,9 +50,13 @@ class Recipe:
         overlap: Fraction that neighboring patches share.
         output: ``softmax`` when one label wins, ``sigmoid`` when each stands alone.
         mirror_axes: Network axes along which test-time augmentation may mirror.
+        mirrors: Whether it does so unless told otherwise.
         mean_of: What mirrored answers are averaged in.
         one_body: Whether all labels together make one body, such as a brain: what does not touch
             its largest part becomes background.
+        one_layer: With ``sigmoid``: each label is painted over those before it (see
+            `painted_regions`).
+        importance: How windows are placed and weighted, see `windows.axis_importance`.
     """
 
     rules: InputRules
@@ -58,8 +65,11 @@ class Recipe:
     overlap: float = 0.5
     output: Literal["softmax", "sigmoid"] = "softmax"
     mirror_axes: tuple[int, ...] = (0, 1, 2)
+    mirrors: bool = False
     mean_of: Literal["logits", "probabilities"] = "probabilities"
     one_body: bool = False
+    one_layer: bool = False
+    importance: Importance = "centered"
 
     @property
     def channels(self) -> int:
@@ -75,14 +85,14 @@ class Options:
         roi_ras: Box ``(r0, r1, a0, a1, s0, s1)`` in RAS mm outside of which nothing is segmented.
         structures: Names of the labels wanted, None for all.
         overlap: Replaces the recipe's, None keeps it.
-        mirror: Average over mirrored copies.
+        mirror: Average over mirrored copies; None does what the recipe does by itself.
         uncertainty: Also return the entropy of the probabilities and each segment's score.
     """
 
     roi_ras: tuple[float, ...] | None = None
     structures: tuple[str, ...] | None = None
     overlap: float | None = None
-    mirror: bool = False
+    mirror: bool | None = None
     uncertainty: bool = False
 
 
@@ -148,19 +158,23 @@ def segment(
     wanted = chosen_labels(recipe.labels, options.structures)
     overlap = _checked_overlap(recipe.overlap if options.overlap is None else options.overlap)
     box = None if options.roi_ras is None else box_of_roi(volume.grid, options.roi_ras)
+    _check_memory(volume, recipe, overlap, box)
     prepared = prepare(volume, recipe.rules, box, progress.part(0.0, PREPARED))
     ready = time.perf_counter()
     timed = _Timed(network)
-    windows = plan_windows(prepared.axis_map.network_shape, recipe.patch_shape, overlap)
+    is_mirrored = recipe.mirrors if options.mirror is None else options.mirror
+    windows = plan_windows(
+        prepared.axis_map.network_shape, recipe.patch_shape, overlap, recipe.importance
+    )
     labels = _label_restorer(prepared.axis_map, recipe)
     entropy = EntropyRestorer(prepared.axis_map, recipe.output) if options.uncertainty else None
     agreement = ExpectedDice(recipe.channels, recipe.output) if options.uncertainty else None
     for slab in logits_slabs(
         prepared.array,
-        _mirrored(timed, recipe) if options.mirror else timed,
+        _mirrored(timed, recipe) if is_mirrored else timed,
         windows,
         empty=EmptyWindows(prepared.background),
-        padding=prepared.background,
+        padding=prepared.padding,
         sum_in=sums_that_fit(windows, recipe.channels, free_memory_bytes()),
         progress=progress.part(PREPARED, INFERRED),
     ):
@@ -179,7 +193,7 @@ def segment(
             "network": timed.seconds,
             "labels": finished - ready - timed.seconds,
         },
-        notes=(*volume.notes, *prepared.notes),
+        notes=(*volume.notes, *prepared.notes, *_empty_note(labelmap)),
     )
 
 
@@ -227,6 +241,20 @@ def box_of_roi(grid: Grid, roi_ras: Sequence[float]) -> Box:
     return box
 
 
+def _empty_note(labelmap: Labelmap) -> tuple[str, ...]:
+    if any(layer.any() for layer in labelmap.layers):
+        return ()
+    return ("Nothing was found: the result is empty.",)
+
+
+def _check_memory(volume: Volume, recipe: Recipe, overlap: float, box: Box | None) -> None:
+    shape = planned_shape(volume, recipe.rules, box)
+    if shape is not None:
+        windows = plan_windows(shape, recipe.patch_shape, overlap, recipe.importance)
+        voxels = volume.voxels[0].size
+        check_run_fits(voxels, windows, len(recipe.rules.channels), recipe.channels)
+
+
 def _checked_overlap(overlap: float) -> float:
     if not 0.0 <= overlap < 1.0:
         raise SegmentationAIError(
@@ -240,14 +268,17 @@ def _mirrored(network: Network, recipe: Recipe) -> FlipAverage:
     return FlipAverage(network, recipe.mirror_axes, average)
 
 
-def _label_restorer(axis_map: AxisMap, recipe: Recipe) -> LabelRestorer | LayerRestorer:
+def _label_restorer(axis_map: AxisMap, recipe: Recipe) -> Restorer:
+    values = tuple(label.value for label in recipe.labels)
+    if recipe.one_layer:
+        return PaintedRestorer(axis_map, values)
     if recipe.output == "sigmoid":
         return LayerRestorer(axis_map, recipe.labels)
-    return LabelRestorer(axis_map, (0, *(label.value for label in recipe.labels)))
+    return LabelRestorer(axis_map, (0, *values))
 
 
 def _labelmap(
-    restorer: LabelRestorer | LayerRestorer,
+    restorer: Restorer,
     recipe: Recipe,
     wanted: tuple[Label, ...],
     volume: Volume,

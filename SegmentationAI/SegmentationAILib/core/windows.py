@@ -10,8 +10,10 @@ importance of 1/8 patch, even spacing). Departure: the floor that keeps the impo
 acts on each axis rather than on the product, because only then the sum separates.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from .volume import Box
 
 Shape = tuple[int, int, int]
+Importance = Literal["centered", "nnunet"]
 
 SIGMA_PER_PATCH = 1 / 8
 # At four standard deviations the Gaussian is 3e-4; the floor only guards patches so long that the
@@ -35,11 +38,13 @@ class Windows:
         patch_shape: Voxels of one window.
         starts: For each axis the first voxel of each window, in ascending order. Negative where
             the grid is smaller than the patch: the window then reaches beyond both ends of it.
+        importance: See `axis_importance`.
     """
 
     volume_shape: Shape
     patch_shape: Shape
     starts: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    importance: Importance = "centered"
 
     @property
     def count(self) -> int:
@@ -96,7 +101,7 @@ class Windows:
 
     def _axis_weights(self, axis: int) -> tuple[NDArray[np.float32], ...]:
         n, patch, starts = self.volume_shape[axis], self.patch_shape[axis], self.starts[axis]
-        importance = axis_importance(patch)
+        importance = axis_importance(patch, self.importance)
         total = np.zeros(n)
         for start in starts:
             low, high = max(0, start), min(n, start + patch)
@@ -112,15 +117,28 @@ class Windows:
         return tuple(weights)
 
 
-def axis_importance(patch: int) -> NDArray[np.float64]:
-    """Return how much the voxels of a window count along one axis, ``(patch,)``, at most 1."""
+def axis_importance(patch: int, kind: Importance = "centered") -> NDArray[np.float64]:
+    """Return how much the voxels of a window count along one axis, ``(patch,)``, at most 1.
+
+    Args:
+        patch: Voxels of the window.
+        kind: Where the Gaussian has its peak: ``centered`` in the middle, ``nnunet`` on the voxel
+            ``patch // 2``, where nnU-Net has it, and without a floor. With the latter, windows
+            step by halves of odd patches to the half voxel, as nnU-Net's do.
+    """
+    if kind == "nnunet":
+        distance = np.arange(patch) - float(patch // 2)
+        return np.asarray(np.exp(-0.5 * (distance / (SIGMA_PER_PATCH * patch)) ** 2), np.float64)
     distance = np.arange(patch) - (patch - 1) / 2
     gaussian = np.exp(-0.5 * (distance / (SIGMA_PER_PATCH * patch)) ** 2)
     return np.asarray(np.maximum(gaussian, LEAST_IMPORTANCE), np.float64)
 
 
 def plan_windows(
-    volume_shape: Shape, patch_shape: Shape | None = None, overlap: float = 0.5
+    volume_shape: Shape,
+    patch_shape: Shape | None = None,
+    overlap: float = 0.5,
+    importance: Importance = "centered",
 ) -> Windows:
     """Return as few evenly spaced windows as cover every voxel with at least this overlap.
 
@@ -128,6 +146,7 @@ def plan_windows(
         volume_shape: Voxels ``(X, Y, Z)`` of the grid.
         patch_shape: Voxels of one window; None for a network that takes the whole grid at once.
         overlap: Fraction of a window that it shares with the next, 0 to under 1.
+        importance: See `axis_importance`.
 
     Raises:
         ValueError: An empty axis, or an overlap out of range.
@@ -138,16 +157,21 @@ def plan_windows(
     if min(*volume_shape, *patch_shape) < 1:
         raise ValueError(f"cannot place windows of {patch_shape} over {volume_shape} voxels")
     x, y, z = (
-        _axis_starts(n, patch, overlap) for n, patch in zip(volume_shape, patch_shape, strict=True)
+        _axis_starts(n, patch, _stride(patch, overlap, importance))
+        for n, patch in zip(volume_shape, patch_shape, strict=True)
     )
-    return Windows(volume_shape, patch_shape, (x, y, z))
+    return Windows(volume_shape, patch_shape, (x, y, z), importance)
 
 
-def _axis_starts(n: int, patch: int, overlap: float) -> tuple[int, ...]:
+def _stride(patch: int, overlap: float, importance: Importance) -> float:
+    stride = patch * (1.0 - overlap)
+    return max(1.0, stride if importance == "nnunet" else float(int(stride)))
+
+
+def _axis_starts(n: int, patch: int, stride: float) -> tuple[int, ...]:
     """First voxels of the windows along one axis of ``n`` voxels."""
     if n <= patch:
         # As nnU-Net and MONAI pad: half of what is missing before, the rest behind.
         return (-((patch - n) // 2),)
-    stride = max(1, int(patch * (1.0 - overlap)))
-    steps = -(-(n - patch) // stride)
-    return tuple(round(step * (n - patch) / steps) for step in range(steps + 1))
+    steps = math.ceil((n - patch) / stride)
+    return tuple(round((n - patch) / steps * step) for step in range(steps + 1))

@@ -10,7 +10,9 @@ from .architectures.meshnet import MeshNet
 from .card import NetworkCard
 from .device import Device, choose_device
 from .dropout_samples import DropoutSamples, switch_dropout_on
+from .ensemble import Ensemble
 from .expected_shapes import built_network
+from .folds import split_folds
 from .interleaved_meshnet import InterleavedMeshNet
 from .precision import Precision, choose_precision
 from .run_meshnet import WholeMeshNet
@@ -83,6 +85,12 @@ def load_network(
         SegmentationAIError: A device or a precision asked for by name that is not there, or
             samples of a network without dropout.
     """
+    if card.folds > 1:
+        folds = [
+            load_network(one, part, device, precision, calibration, dropout_samples)
+            for one, part in split_folds(card, weights)
+        ]
+        return Ensemble(folds, "logits")
     module = built_network(card, weights)
     if isinstance(module, TrainableNetwork):
         module = InferenceForm(module).eval()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from ..core.labelmap import Label
 
 Output = Literal["softmax", "sigmoid"]
+Conventions = Literal["", "nnunet"]
 Use = Literal["free", "research-only", "key-needed", "unstated"]
 Parameter = bool | int | float | str | tuple[Any, ...]
 
@@ -38,10 +39,17 @@ class Intensity:
 
 @dataclass(frozen=True)
 class Channel:
-    """One input channel: the role that ``--channel ROLE=PATH`` names, and what it shows."""
+    """One input channel.
+
+    Attributes:
+        role: What ``--channel ROLE=PATH`` names.
+        title: What it shows.
+        intensity: Its own rule, None for the card's.
+    """
 
     role: str
     title: str = ""
+    intensity: Intensity | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,10 @@ class PrecisionGate:
         mean_dice: Mean over the labels and cases; 1 is identical to single precision.
         lowest_dice: Of one label in one case.
         cases: How many volumes.
+        dice_change: Of the mean Dice against known labels, on drawn heads that have them; None
+            where there are none.
+        times_faster: Against PyTorch in single precision on the machine that recorded it, 0 when
+            it was not measured.
     """
 
     precision: str
@@ -73,6 +85,8 @@ class PrecisionGate:
     mean_dice: float
     lowest_dice: float
     cases: int
+    dice_change: float | None = None
+    times_faster: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,15 @@ class NetworkCard:
         gates: Recorded precision gates.
         limits: Sentences about what it cannot do.
         notes: Other sentences.
+        conventions: ``nnunet`` where the grid, the windows and the resampling are nnU-Net's: what
+            is 0 in all channels is cropped, thick slices are resampled each by itself, and what
+            lies beyond the volume is 0; empty for our own.
+        axes: Source axis along each of the network's where ``orientation`` is None.
+        mirror_axes: Network axes along which the network's own tool averages over mirrored copies,
+            in logits, unless told otherwise; None where it has no such habit.
+        one_layer: With sigmoid: each label is painted over those before it.
+        folds: Networks whose logits are averaged; the tensors of fold N begin with ``fold_N.``
+            where there are several.
     """
 
     id: str
@@ -137,6 +160,11 @@ class NetworkCard:
     gates: tuple[PrecisionGate, ...]
     limits: tuple[str, ...]
     notes: tuple[str, ...]
+    conventions: Conventions = ""
+    axes: tuple[int, int, int] = (0, 1, 2)
+    mirror_axes: tuple[int, ...] | None = None
+    one_layer: bool = False
+    folds: int = 1
 
     @property
     def out_channels(self) -> int:

@@ -64,7 +64,11 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         divisible_by=card.get("divisible_by", 1),
         intensity=_intensity(card["intensity"], source),
         channels=tuple(
-            Channel(channel["role"], shown_text(channel.get("title", channel["role"])))
+            Channel(
+                channel["role"],
+                shown_text(channel.get("title", channel["role"])),
+                _intensity(channel["intensity"], source) if "intensity" in channel else None,
+            )
             for channel in card["channels"]
         ),
         patch_size=_triple(card["patch_size"]),
@@ -87,6 +91,11 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         gates=tuple(PrecisionGate(**gate) for gate in card["gates"]),
         limits=tuple(shown_text(sentence, MAX_TEXT) for sentence in card["limits"]),
         notes=tuple(shown_text(sentence, MAX_TEXT) for sentence in card["notes"]),
+        conventions=card.get("conventions", ""),
+        axes=_triple(card.get("axes", [0, 1, 2])),
+        mirror_axes=tuple(card["mirror_axes"]) if "mirror_axes" in card else None,
+        one_layer=card.get("one_layer", False),
+        folds=card.get("folds", 1),
     )
     _check_consistency(found, source)
     return found
@@ -126,6 +135,13 @@ def _check_consistency(card: NetworkCard, source: str) -> None:
                 f"{source} describes {counted} channels ({name}) but its architecture has "
                 f"{arguments[name]}."
             )
+    if sorted(card.axes) != [0, 1, 2] or (card.orientation and card.axes != (0, 1, 2)):
+        raise WeightsError(
+            f"{source} gives the axes {list(card.axes)}; each of 0, 1 and 2 is needed once, and "
+            "none beside an orientation."
+        )
+    if card.one_layer and card.output != "sigmoid":
+        raise WeightsError(f"{source} paints labels over each other (one_layer) without sigmoid.")
     sides = card.patch_size or ()
     if any(side % card.divisible_by for side in sides):
         raise WeightsError(
@@ -190,7 +206,13 @@ def card_to_json(card: NetworkCard) -> dict[str, Any]:
         "address": card.address,
         "file": card.file,
         "converted_from": card.converted_from,
+        "conventions": card.conventions,
+        "axes": list(card.axes) if card.axes != (0, 1, 2) else None,
+        "one_layer": card.one_layer,
+        "folds": card.folds if card.folds > 1 else None,
     }
+    if card.mirror_axes is not None:
+        optional["mirror_axes"] = [*card.mirror_axes]
     return {
         "id": card.id,
         "title": card.title,
@@ -200,8 +222,8 @@ def card_to_json(card: NetworkCard) -> dict[str, Any]:
         "spacing_mm": card.spacing_mm and list(card.spacing_mm),
         "orientation": card.orientation,
         "divisible_by": card.divisible_by,
-        "intensity": {"rule": card.intensity.rule, **dict(card.intensity.numbers)},
-        "channels": [{"role": one.role, "title": one.title} for one in card.channels],
+        "intensity": _intensity_row(card.intensity),
+        "channels": [_channel_row(one) for one in card.channels],
         "patch_size": card.patch_size and list(card.patch_size),
         "overlap": card.overlap,
         "one_body": card.one_body,
@@ -217,8 +239,19 @@ def card_to_json(card: NetworkCard) -> dict[str, Any]:
         "gates": [vars(gate) for gate in card.gates],
         "limits": list(card.limits),
         "notes": list(card.notes),
-        **{name: value for name, value in optional.items() if value},
+        **{name: value for name, value in optional.items() if value or name == "mirror_axes"},
     }
+
+
+def _channel_row(channel: Channel) -> dict[str, Any]:
+    row: dict[str, Any] = {"role": channel.role, "title": channel.title}
+    if channel.intensity is not None:
+        row["intensity"] = _intensity_row(channel.intensity)
+    return row
+
+
+def _intensity_row(intensity: Intensity) -> dict[str, Any]:
+    return {"rule": intensity.rule, **dict(intensity.numbers)}
 
 
 def _listed(value: Parameter) -> Any:

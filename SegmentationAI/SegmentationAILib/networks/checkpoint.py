@@ -8,6 +8,7 @@ against a short list, then a process of its own with a memory limit opens it wit
 import os
 import pickletools
 import subprocess
+from collections.abc import Set
 from pathlib import Path
 from typing import Final
 
@@ -26,32 +27,46 @@ ALLOWED_IMPORTS: Final = {
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
 } | {f"torch {kind}Storage" for kind in STORAGES}
+# What trainers log beside the tensors: numpy's numbers, and the device.
+ALLOWED_BESIDE: Final = {
+    "numpy._core.multiarray scalar",
+    "numpy.core.multiarray scalar",
+    "numpy dtype",
+    "_codecs encode",
+    "torch device",
+}
 # STACK_GLOBAL, INST, OBJ, NEWOBJ and EXT build or import by other ways; torch.save uses none.
 FORBIDDEN: Final = {
     "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID",
 }  # fmt: skip
 
 
-def safetensors_from_checkpoint(path: Path, target: Path) -> None:
+def safetensors_from_checkpoint(path: Path, target: Path, facts: Path | None = None) -> None:
     """Write the tensors of a zip-format checkpoint to ``target`` as safetensors.
 
     Args:
         path: File written by ``torch.save`` (version 1.6 or later).
         target: Does not exist yet; still has to pass the safetensors checks, for the child that
             wrote it had opened foreign data.
+        facts: Where to write what a trainer noted beside the tensors, as JSON that has to be read
+            as strictly; numpy's numbers are let pass then. None refuses them.
 
     Raises:
         WeightsError: TorchScript, an import outside the short list, damaged, or no table of
             tensors.
     """
-    check_checkpoint(path)
+    if facts is None:
+        check_checkpoint(path)
+    else:
+        check_checkpoint(path, ALLOWED_IMPORTS | ALLOWED_BESIDE)
     if not package_folders("torch"):
         raise WeightsError(f"{path.name} is a checkpoint of torch, and torch is not installed.")
     packages = os.pathsep.join(package_folders("torch", "safetensors", "numpy"))
     words = [*child_words(), str(CHILD), str(path.resolve()), str(target.resolve())]
+    words += [packages] if facts is None else [packages, str(facts.resolve())]
     try:
         child = subprocess.run(
-            [*words, packages],
+            words,
             capture_output=True,
             env=child_environment(),
             timeout=SECONDS,
@@ -65,8 +80,12 @@ def safetensors_from_checkpoint(path: Path, target: Path) -> None:
         raise WeightsError(f"{path.name} was refused: {reason}")
 
 
-def check_checkpoint(path: Path) -> None:
+def check_checkpoint(path: Path, allowed: Set[str] = ALLOWED_IMPORTS) -> None:
     """Check a checkpoint without opening it: the members of its zip and the names it imports.
+
+    Args:
+        path: The file.
+        allowed: Module and name, with a space between, of all that it may import.
 
     Raises:
         WeightsError: TorchScript, compressed members (torch never compresses, and they can
@@ -89,10 +108,10 @@ def check_checkpoint(path: Path) -> None:
             0
         ].file_size > MAX_PICKLE_BYTES:
             raise WeightsError(f"{path.name} has {len(pickles)} pickles; a checkpoint has one.")
-        check_pickle(source.read(pickles[0]), path.name)
+        check_pickle(source.read(pickles[0]), path.name, allowed)
 
 
-def check_pickle(data: bytes, source: str) -> None:
+def check_pickle(data: bytes, source: str, allowed: Set[str] = ALLOWED_IMPORTS) -> None:
     """Check that a pickle imports nothing outside the short list; it is read, never run.
 
     Raises:
@@ -100,7 +119,7 @@ def check_pickle(data: bytes, source: str) -> None:
     """
     try:
         for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name == "GLOBAL" and argument not in ALLOWED_IMPORTS:
+            if opcode.name == "GLOBAL" and argument not in allowed:
                 imported = str(argument).replace(" ", ".")[:80]
                 raise WeightsError(
                     f"{source} was refused: opening it would import {imported!a}, "

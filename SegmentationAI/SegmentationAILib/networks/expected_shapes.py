@@ -7,6 +7,7 @@ from torch import nn
 
 from ..core.errors import GeometryError, WeightsError
 from .card import Architecture, NetworkCard
+from .folds import with_folds
 from .registry import build
 from .trainable import TrainableNetwork, check_sides
 from .weights import Weights, check_against
@@ -44,7 +45,7 @@ def check_architecture(card: NetworkCard, weights: Weights) -> None:
     network = _empty(card.architecture, card.id)
     if isinstance(network, TrainableNetwork):
         _check_patches(card, network)
-    check_against(_shapes(network), _kept(weights), f"The weights of {card.id}")
+    check_against(with_folds(card, _shapes(network)), _kept(weights), f"The weights of {card.id}")
 
 
 def expected_shapes(card: NetworkCard) -> dict[str, tuple[int, ...]]:
@@ -53,7 +54,7 @@ def expected_shapes(card: NetworkCard) -> dict[str, tuple[int, ...]]:
     Raises:
         WeightsError: No such architecture or parameter.
     """
-    return _shapes(_empty(card.architecture, card.id))
+    return with_folds(card, _shapes(_empty(card.architecture, card.id)))
 
 
 def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:

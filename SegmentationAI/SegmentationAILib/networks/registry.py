@@ -19,6 +19,8 @@ ARCHITECTURES: Final[dict[str, str]] = {
     "dints": "dints:DiNTS",
     "dynunet": "dynunet:DynUNet",
     "meshnet": "meshnet:MeshNet",
+    "nnunet": "nnunet:NNUNet",
+    "residual-encoder-unet": "residual_encoder_unet:ResidualEncoderUNet",
     "segformer-b0": "segformer:segformer_b0",
     "segformer-b1": "segformer:segformer_b1",
     "segformer-b2": "segformer:segformer_b2",

@@ -1,7 +1,7 @@
 """An opened network that segments volumes: the card's rules, the weights and a device together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ from ..core.preprocess import InputRules
 from ..core.progress import IGNORE, Progress
 from ..core.volume import Volume
 from .build import RunningNetwork, load_network
-from .card import NetworkCard
+from .card import Intensity, NetworkCard
 from .ensemble import Ensemble, check_alike, joint_sha256
+from .preparation import Preparation
 from .process_memory import peak_memory_bytes
 from .store import NetworkStore
 
@@ -30,11 +31,13 @@ class Segmenter:
         card: What it needs and answers.
         network: The function from patch to logits.
         weights_sha256: Of the weights that were opened.
+        preparation: Tells the progress of a run that a network is prepared in it.
     """
 
     card: NetworkCard
     network: RunningNetwork
     weights_sha256: str
+    preparation: Preparation = field(default_factory=Preparation)
 
     def segment(
         self,
@@ -56,7 +59,8 @@ class Segmenter:
             Cancelled: Raised by ``progress``.
         """
         stacked = stack_channels(volume, others or {}, [c.role for c in self.card.channels])
-        result = segment(stacked, self.network, recipe_of(self.card), options, progress)
+        recipe, told = recipe_of(self.card), self.preparation.within(progress)
+        result = segment(stacked, self.network, recipe, options, told)
         notes = (*result.notes, *self.network.notes)
         return replace(result, labelmap=self._signed(result.labelmap), notes=notes)
 
@@ -125,15 +129,21 @@ def open_segmenter(
     members = [store.find(network_id.strip()) for network_id in network_ids.split(",")]
     cards = [member.card for member in members]
     check_alike([card.id for card in cards], [recipe_of(card) for card in cards])
+    preparation = Preparation()
     networks = [
         load_network(
-            member.card, member.read_weights(), device, precision, dropout_samples=dropout_samples
+            member.card,
+            member.read_weights(),
+            device,
+            precision,
+            dropout_samples=dropout_samples,
+            preparation=preparation,
         )
         for member in members
     ]
     card = cards[0].renamed(",".join(card.id for card in cards))
     network = networks[0] if len(networks) == 1 else Ensemble(networks, card.output)
-    return Segmenter(card, network, joint_sha256([one.sha256 for one in cards]))
+    return Segmenter(card, network, joint_sha256([one.sha256 for one in cards]), preparation)
 
 
 def stored_sha256(network_ids: str, store: NetworkStore) -> str:
@@ -147,26 +157,44 @@ def stored_sha256(network_ids: str, store: NetworkStore) -> str:
 
 def recipe_of(card: NetworkCard) -> Recipe:
     """Return what the pipeline needs to know of a card."""
+    is_nnunet = card.conventions == "nnunet"
     rules = InputRules(
         orientation=card.orientation,
         spacing_mm=card.spacing_mm,
-        intensity=IntensityRule(cast(Rule, card.intensity.rule), **dict(card.intensity.numbers)),
+        intensity=tuple(_rule(channel.intensity or card.intensity) for channel in card.channels),
         channels=tuple(channel.role for channel in card.channels),
         multiple_of=card.divisible_by,
         size=card.size,
+        crop_to_nonzero=is_nnunet,
+        separate_slices=is_nnunet,
+        pads_with_zero=is_nnunet,
+        axes=card.axes,
         modality=card.modality,
     )
-    # A network of planes has patches one voxel thick: mirroring along that axis changes nothing.
-    mirrored = tuple(axis for axis in range(3) if (card.patch_size or (0, 0, 0))[axis] != 1)
     return Recipe(
         rules,
         card.labels,
         card.patch_size,
         card.overlap,
         card.output,
-        mirror_axes=mirrored,
+        mirror_axes=_mirror_axes(card),
+        mirrors=bool(card.mirror_axes),
+        mean_of="probabilities" if card.mirror_axes is None else "logits",
         one_body=card.one_body,
+        one_layer=card.one_layer,
+        importance="nnunet" if is_nnunet else "centered",
     )
+
+
+def _mirror_axes(card: NetworkCard) -> tuple[int, ...]:
+    if card.mirror_axes is not None:
+        return card.mirror_axes
+    # A network of planes has patches one voxel thick: mirroring along that axis changes nothing.
+    return tuple(axis for axis in range(3) if (card.patch_size or (0, 0, 0))[axis] != 1)
+
+
+def _rule(intensity: Intensity) -> IntensityRule:
+    return IntensityRule(cast(Rule, intensity.rule), **dict(intensity.numbers))
 
 
 def _doubts(card: NetworkCard, result: Segmentation, uncertainty: Volume) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Final
 
 from ..network_source import NetworkSource
+from . import nnunet
 from .format import Format, FoundFiles, files_in
 
-FORMATS: Final[tuple[Format, ...]] = ()
+FORMATS: Final[tuple[Format, ...]] = (Format("nnU-Net v2", nnunet.recognizes, nnunet.read),)
 
 
 def format_of(found: FoundFiles) -> Format | None:
