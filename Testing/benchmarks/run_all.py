@@ -1,4 +1,8 @@
-"""Run every benchmark in a process of its own and write RESULTS.md with the machine named."""
+"""Run every benchmark in a process of its own and write RESULTS.md with the machine named.
+
+Every topic is a section of its own that says where it was measured, so that one that is run again
+replaces its own section and no other.
+"""
 
 import argparse
 import platform
@@ -10,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+TITLE = "# Measured side by side\n\nMade by `make benchmark`; each section names its machine.\n"
 FOLDER = Path(__file__).resolve().parent
 PEERS = (
     "torch", "monai", "nnunetv2", "TotalSegmentator", "SimpleITK", "nibabel", "scipy",
@@ -42,31 +47,40 @@ def _version(package: str) -> str:
         return "absent"
 
 
+def sections_of(text: str) -> dict[str, str]:
+    """Return the sections ``## topic`` of a results file by topic, headings included."""
+    found = {}
+    for part in text.split("\n## ")[1:]:
+        found[part.partition("\n")[0].strip()] = f"## {part.rstrip()}\n"
+    return found
+
+
 def main() -> int:
-    """Run the benchmarks that are named (all by default) and replace their part of the table."""
+    """Run the benchmarks that are named (all by default) and replace their sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="topics, such as resampling; all by default")
     names = parser.parse_args().names
-    scripts = sorted(FOLDER.glob("bench_*.py"))
-    if names:
-        scripts = [s for s in scripts if s.stem.removeprefix("bench_") in names]
-    parts = FOLDER / ".parts"
-    parts.mkdir(exist_ok=True)
     failed = []
-    for script in scripts:
+    for script in sorted(FOLDER.glob("bench_*.py")):
+        topic = script.stem.removeprefix("bench_")
+        if names and topic not in names:
+            continue
         started = time.monotonic()
         done = subprocess.run(
             [sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=FOLDER
         )
-        print(f"{script.stem}: {time.monotonic() - started:.0f} s, exit {done.returncode}")
+        print(f"{topic}: {time.monotonic() - started:.0f} s, exit {done.returncode}", flush=True)
         if done.returncode:
-            failed.append(script.stem)
+            failed.append(topic)
             print(done.stderr[-2000:])
-        else:
-            (parts / f"{script.stem}.md").write_text(done.stdout, encoding="utf-8")
-    sections = [p.read_text(encoding="utf-8") for p in sorted(parts.glob("bench_*.md"))]
-    header = f"# Measured side by side\n\nMade by `make benchmark`. {machine()}\n\n"
-    (FOLDER / "RESULTS.md").write_text(header + "\n".join(sections), encoding="utf-8")
+            continue
+        # What libraries print by themselves comes before the first table.
+        table = done.stdout[done.stdout.find("### ") :].rstrip()
+        results = FOLDER / "RESULTS.md"
+        sections = sections_of(results.read_text(encoding="utf-8"))
+        sections[topic] = f"## {topic}\n\n{machine()}\n\n{table}\n"
+        body = "\n".join(sections[name] for name in sorted(sections))
+        results.write_text(f"{TITLE}\n{body}", encoding="utf-8")
     return 1 if failed else 0
 
 
