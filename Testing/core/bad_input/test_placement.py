@@ -82,7 +82,7 @@ def sphere_on(flips) -> Volume:
     return Volume(sphere_mask(grid, OFF_CENTER_RAS).astype("u1")[None], grid.affine)
 
 
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mha", "a.mgz"])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.mgz"])
 def test_case_15_a_left_handed_matrix_places_labels_as_its_right_handed_twin(tmp_path, name):
     """Case 15: an off-center sphere lies at the same place in the world, read from both."""
     centers = []
@@ -97,7 +97,7 @@ def test_case_15_a_left_handed_matrix_places_labels_as_its_right_handed_twin(tmp
     np.testing.assert_allclose(centers[0], OFF_CENTER_RAS, atol=0.05)
 
 
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mha", "a.mgz"])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.mgz"])
 def test_case_16_the_surface_of_a_sphere_survives_the_round_trip(tmp_path, name):
     """Case 16: oblique by 17 degrees and anisotropic; the surface is within 0.1 voxel of truth."""
     grid = grid_around(SPHERE_CENTER_RAS)
