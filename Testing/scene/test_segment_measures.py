@@ -61,7 +61,7 @@ def test_changes_are_against_the_accepted_volumes_or_another_time_point(a_labelm
     follower = MeasureFollower(ticker)
     follower.follow(node, volume, tables.append)
     ticker.run_until(lambda: tables)
-    change = {row[0]: row[5:] for row in tables[-1].rows}
+    change = {row[0]: row[4:6] for row in tables[-1].rows}
     assert float(change["Big"][0]) == pytest.approx(10 * voxel, rel=0.01)
     assert change["Big"][1] == "+20.0"
     assert (change["Small"], change["Empty"]) == (("+0", "+0.0"), ("–", "–"))
@@ -71,8 +71,8 @@ def test_changes_are_against_the_accepted_volumes_or_another_time_point(a_labelm
         scene, volume, "Earlier",
     )  # fmt: skip
     follower.follow(node, volume, tables.append, earlier)
-    ticker.run_until(lambda: tables[-1].rows and tables[-1].rows[0][6] != "+20.0")
-    assert tables[-1].rows[0][6] == f"{100 * 36 / 24:+.1f}"
+    ticker.run_until(lambda: tables[-1].rows and tables[-1].rows[0][5] != "+20.0")
+    assert tables[-1].rows[0][5] == f"{100 * 36 / 24:+.1f}"
     follower.follow(None, None, tables.append)
 
 

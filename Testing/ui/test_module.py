@@ -77,6 +77,26 @@ def test_every_section_ships_and_every_string_of_the_panel_translates():
         assert shown == [], f"{path.name} shows {shown} untranslated"
 
 
+def test_every_sentence_of_the_panels_logic_translates():
+    """What is raised, and what an outcome says, comes from the translation or another sentence."""
+    scene = MODULE.parent / "SegmentationAILib" / "scene"
+    names = ["prepared_runs", "call_watch", "compare", "computer_settings", "table_file",
+             "volume_change", "worker_setup"]  # fmt: skip
+    files = [*scene.glob("panel_*.py"), *(scene / f"{name}.py" for name in names)]
+    assert len(files) > len(names) + 5
+    kinds = {"SegmentationAIError", "Outcome", "Accepted", "Comparison"}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in kinds:
+                plain = [
+                    one
+                    for one in node.args
+                    if isinstance(one, ast.JoinedStr)
+                    or (isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value)
+                ]
+                assert plain == [], f"{path.name}, line {node.lineno}: not translated"
+
+
 def test_the_research_notice_is_said_once(a_slicer, opened, a_home):
     from panel_stand_in import StandInLogic
 

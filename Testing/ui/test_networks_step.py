@@ -49,4 +49,4 @@ def test_terms_origin_and_paper_are_shown(a_module):
     a_module.panel.open("Networks")
     a_module.find("networksTable").selectRow(0)
     assert a_module.find("licenseLabel").text == "License: free (MIT). Free for all."
-    assert a_module.find("cardLabel").text.endswith("Origin: https://o.org. Paper: doi:10.1/x.")
+    assert a_module.find("cardText").plainText.endswith("Origin: https://o.org. Paper: doi:10.1/x.")

@@ -178,7 +178,7 @@ def test_a_defect_shows_its_traceback_behind_a_sentence(a_module):
 def test_installing_a_network_makes_it_one_that_can_be_removed(a_module, monkeypatch):
     a_module.panel.open("Networks")
     a_module.find("networksTable").selectRow(1)
-    assert a_module.find("cardLabel").text == "Finds lesions. Adults alone."
+    assert a_module.find("cardText").plainText == "Finds lesions. Adults alone."
     assert a_module.find("licenseLabel").text == "License: research only (CC-BY-4.0)."
     a_module.click("installButton")
     assert a_module.find("networksTable").item(1, 2).text() == "installed"
@@ -228,6 +228,18 @@ def test_choices_come_back_with_a_saved_scene(a_module, tmp_path):
     assert scene.Import() == 1
     assert a_module.widget.logic.state().network == "four"
     assert a_module.find("networkSelector").currentText == "Lesions, T1 and FLAIR"
+
+
+def test_a_scene_that_is_loaded_says_which_networks_made_its_result(a_module, tmp_path):
+    a_module.widget.logic.state().result = a_module.logic.result
+    scene = a_module.running.scene
+    scene.SetURL(str(tmp_path / "scene.mrml"))
+    assert scene.Commit() == 1
+    scene.Clear()
+    assert scene.Import() == 1
+    assert a_module.find("sentenceLabel").text == (
+        "'Result': 2 segments by 't1', weights 100d5fd11ef9."
+    )
 
 
 def test_a_closed_scene_leaves_nothing_to_segment(a_module):

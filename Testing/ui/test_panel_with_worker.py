@@ -1,15 +1,21 @@
 """The panel on the real logic and a real worker, by clicks: from a scan to files, and back."""
 
+import hashlib
 import math
+import shutil
+import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 import slicer
+from loopback_server import loopback_server
 from PySide6 import QtCore, QtTest
 from threshold_network import threshold_network_folder
 
 from SegmentationAILib.core.files import read_labelmap, read_volume
 from SegmentationAILib.core.labelmap import Label, Labelmap
+from SegmentationAILib.core.offline import OFFLINE_VARIABLE
 from SegmentationAILib.core.volume import Box, Volume
 from SegmentationAILib.scene.segment_protection import set_locked
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
@@ -38,9 +44,16 @@ def a_worker_home(tmp_path_factory):
 def a_worker(a_worker_home, tmp_path_factory):
     # Without OpenVINO, which compiles for longer than these networks run: the first module that
     # the worker imports is replaced by one that hides it and steps aside.
+    # It also writes down whom the worker wants to speak with beyond this machine.
     folder = tmp_path_factory.mktemp("without-openvino")
     (folder / "uvicorn.py").write_text(
-        "import importlib, sys\n"
+        "import importlib, socket, sys\n"
+        "real = socket.socket.connect\n"
+        "def connect(self, address):\n"
+        "    if not isinstance(address, tuple) or address[0] not in ('127.0.0.1', '::1'):\n"
+        f"        open({str(a_worker_home / 'reached-out')!r}, 'a').write(str(address))\n"
+        "    return real(self, address)\n"
+        "socket.socket.connect = connect\n"
         "sys.modules['openvino'] = None\n"
         f"sys.path.remove({str(folder)!r})\n"
         "del sys.modules['uvicorn']\n"
@@ -246,6 +259,79 @@ def test_two_segmentations_are_compared_as_counted_and_their_difference_shown(op
     shown = labelmap_from_node(scene.GetFirstNodeByName("A to B"), node)
     lost, gained = (int(shown.mask(label).sum()) for label in shown.labels)
     assert (lost, gained) == (160, 160)
+
+
+def test_a_network_is_installed_from_a_folder_and_an_address_and_removed(
+    open_on, a_worker_home, tmp_path, monkeypatch
+):
+    folder = threshold_network_folder(tmp_path / "third", id="third", title="From a folder")
+    threshold_network_folder(tmp_path / "fourth", id="fourth", title="From an address")
+    packed = shutil.make_archive(str(tmp_path / "fourth"), "zip", tmp_path / "fourth")
+    data = Path(packed).read_bytes()
+    module, _node = open_on(sphere_volume())
+    module.panel.open("Networks")
+    said = module.find("sentenceLabel")
+
+    def install(source, sha256=""):
+        module.find("sourceLine").text = source
+        module.find("shaLine").text = sha256
+        module.click("installFromButton")
+
+    install(str(folder))
+    module.wait_until(lambda: said.text == "From a folder is installed.")
+    with loopback_server(lambda request: request.send(data)) as server:
+        install(f"{server.url}/fourth.zip", "0" * 64)
+        module.wait_until(lambda: "not the one expected" in said.text)
+        install(f"{server.url}/fourth.zip", hashlib.sha256(data).hexdigest())
+        module.wait_until(lambda: said.text == "From an address is installed.")
+    module.panel.open("Segment")
+    choose(module, "From an address")
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: True)
+    module.panel.open("Networks")
+    table = module.find("networksTable")
+    for title in ("From a folder", "From an address"):
+        row = next(r for r in range(table.rowCount) if table.item(r, 0).text() == title)
+        table.selectRow(row)
+        module.click("removeButton")
+    assert not {"third", "fourth"} & {p.name for p in (a_worker_home / "networks").iterdir()}
+
+
+def test_with_the_switch_on_a_run_speaks_with_this_machine_alone(
+    open_on, a_worker_home, monkeypatch
+):
+    """Neither this program nor its worker reaches out; the worker writes down whom it calls."""
+    reached, real = [], socket.socket.connect
+
+    def connect(self, address):
+        reached.append(address)
+        return real(self, address)
+
+    monkeypatch.setenv(OFFLINE_VARIABLE, "0")
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    module, _node = open_on(sphere_volume())
+    module.panel.open("Settings")
+    module.click("offlineCheck")
+    module.panel.open("Segment")
+    module.click("segmentButton")
+    module.wait_until(lambda: module.is_shown("previewBox"))
+    assert {address[0] for address in reached} <= {"127.0.0.1"}
+    assert not (a_worker_home / "reached-out").exists()
+    module.panel.open("Settings")
+    module.click("offlineCheck")
+
+
+def test_settings_wait_for_a_run_that_is_under_way(open_on, a_worker_home):
+    module, _node = open_on(sphere_volume())
+    before = (a_worker_home / "settings.json").exists()
+    module.click("segmentButton")
+    module.panel.open("Settings")
+    module.click("offlineCheck")
+    assert module.find("sentenceLabel").text.startswith("A network is running")
+    assert module.find("offlineCheck").checked is False
+    assert (a_worker_home / "settings.json").exists() is before
+    module.panel.open("Segment")
+    module.wait_until(lambda: module.is_shown("previewBox"))
 
 
 def test_a_scan_that_is_removed_during_a_run_leaves_a_sentence(open_on):

@@ -24,7 +24,7 @@ from .volume_change import accepted_volumes, labelmap_of_time_point, volumes_ml
 from .volume_node import volume_from_node
 
 HEADINGS: Final = (
-    "Segment", "Volume, ml", "Surface, cm²", "Mean", "Deviation", "Change, ml", "Change, %"
+    "Segment", "Volume, ml", "Surface, cm²", "Mean", "Change, ml", "Change, %", "SD"
 )  # fmt: skip
 _EVENTS: Final = (
     slicer.vtkSegmentation.SegmentAdded,
@@ -149,9 +149,13 @@ class MeasureFollower:
 
 
 def _cells(row: SegmentMeasures, before_ml: float | None) -> tuple[str, ...]:
-    numbers = (row.volume_ml, row.surface_cm2, row.mean, row.deviation)
-    told = ("–" if number is None else f"{number:.4g}" for number in numbers)
-    return (row.name, *told, *_change(row.volume_ml, before_ml))
+    numbers = (row.volume_ml, row.surface_cm2, row.mean)
+    change = _change(row.volume_ml, before_ml)
+    return (row.name, *map(_told, numbers), *change, _told(row.deviation))
+
+
+def _told(number: float | None) -> str:
+    return "–" if number is None else f"{number:.4g}"
 
 
 def _change(volume_ml: float, before_ml: float | None) -> tuple[str, str]:

@@ -25,7 +25,7 @@ HEADINGS: Final = (
     "Segment",
     "Dice",
     "HD95, mm",
-    f"Surface Dice, {TOLERANCE_MM:g} mm",
+    f"Surface, {TOLERANCE_MM:g} mm",
     "First, ml",
     "Second, ml",
 )
@@ -198,9 +198,13 @@ def _cells(row: Agreement, scores: dict[str, Any] | None) -> tuple[str, ...]:
         _number(row.dice, 3),
         _number(known.get("hd95_mm"), 1),
         _number(known.get("surface_dice"), 3),
-        _number(row.first_ml, 2),
-        _number(row.second_ml, 2),
+        _told(row.first_ml),
+        _told(row.second_ml),
     )
+
+
+def _told(milliliters: float | None) -> str:
+    return "–" if milliliters is None else f"{milliliters:.4g}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import SegmentationAIError
 from ..core.offline import is_offline
 from ..resources import data_folder
 from ..worker.client import Call
@@ -24,22 +25,22 @@ class PanelComputer:
     Args:
         setup: The worker and its environment.
         ticker: The event loop.
+        has_runs: Whether the worker has something to do; what would end it is refused then.
     """
 
-    def __init__(self, setup: WorkerSetup, ticker: Ticker) -> None:
-        self._setup, self._ticker = setup, ticker
+    def __init__(
+        self, setup: WorkerSetup, ticker: Ticker, has_runs: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._setup, self._ticker, self._has_runs = setup, ticker, has_runs
         self._setting_up: Call[Any] | None = None
 
     def badge(self) -> str:
         """Return on what networks run: a GPU, the CPU and why, or a server."""
-        server = self._setup.settings().server
-        if server:
-            return _("The networks run on {server}.").format(server=server)
-        return self._setup.state().sentence
+        return self._setup.badge()
 
     def is_set_up(self) -> bool:
         """Return whether the worker's environment is there."""
-        return self._setup.state().kind == "ready"
+        return self._setup.is_set_up()
 
     def consent(self) -> str:
         """Return what a person has to agree to before a run; empty when nothing is set up first."""
@@ -79,7 +80,12 @@ class PanelComputer:
         )
 
     def import_bundle(self, path: Path, on_progress: OnProgress, on_end: OnEnd) -> None:
-        """Make the environment from such a file, in the background and without any network."""
+        """Make the environment from such a file, in the background and without any network.
+
+        Raises:
+            SegmentationAIError: A network is running.
+        """
+        self._check_idle()
         call = self._setup.import_bundle(path)
         self._follow(call, lambda proof: proof.badge, on_progress, on_end)
 
@@ -95,8 +101,9 @@ class PanelComputer:
         """Keep other settings; return what was done.
 
         Raises:
-            SegmentationAIError: They cannot be written.
+            SegmentationAIError: A network is running, or they cannot be written.
         """
+        self._check_idle()
         self._setup.change_settings(settings)
         return _("Kept; it holds from the next run on.")
 
@@ -113,12 +120,23 @@ class PanelComputer:
         return kept_parts(data_folder())
 
     def delete(self, key: str) -> str:
-        """Delete one part; return what was done."""
+        """Delete one part; return what was done.
+
+        Raises:
+            SegmentationAIError: A network is running, or files are in use.
+        """
+        self._check_idle()
         if key == ENVIRONMENT:
             self._setup.delete()
         else:
             delete_part(data_folder(), key)
         return _("Deleted.")
+
+    def _check_idle(self) -> None:
+        if self._has_runs():
+            raise SegmentationAIError(
+                _("A network is running; wait until it is done, or cancel it first.")
+            )
 
     def _follow(
         self,

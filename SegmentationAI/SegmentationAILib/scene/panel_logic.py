@@ -55,7 +55,7 @@ class ScenePanelLogic(
         self._keeper = JournalKeeper(scene, data_folder() / JOURNAL, ticker)
         logic = SegmentationLogic(scene, setup.worker, ticker, self._keeper, shown_editor)
         PanelStores.__init__(self, setup, ticker, dicom_value)
-        PanelComputer.__init__(self, setup, ticker)
+        PanelComputer.__init__(self, setup, ticker, lambda: bool(logic.queue.runs))
         runs = PreparedRuns(logic, ticker, self.lacking)
         PanelRuns.__init__(self, scene, logic, runs, ticker)
         PanelQueue.__init__(self, scene, logic, runs)

@@ -1,12 +1,14 @@
 """Areas of the surfaces of labels, from voxels alone: any thread may do it."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.labelmap import Labelmap
 from ..core.volume import Affine, Array
 from .surface_nets import boundaries_of_labels
 
 MM2_PER_CM2 = 100.0
+Points = NDArray[np.float64]
 
 
 def areas_cm2(labelmap: Labelmap) -> dict[str, float]:
@@ -39,8 +41,8 @@ def _areas_by_value(layer: Array, affine: Affine, values: list[int]) -> dict[int
     return {int(owner): float(area) for owner, area in zip(owners, sums, strict=True)}
 
 
-def _triangles(a: Array, b: Array, c: Array) -> Array:
-    areas: Array = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+def _triangles(a: Points, b: Points, c: Points) -> NDArray[np.float64]:
+    areas: NDArray[np.float64] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
     return areas
 
 

@@ -68,9 +68,22 @@ class WorkerSetup:
         """Return whether the environment is there."""
         return self.environment.state(self._requirements)
 
+    def badge(self) -> str:
+        """Return on what networks run: "GPU works: NAME", "CPU only, because ...", a server."""
+        server = self.settings().server
+        if self._given is not None:
+            return _("The networks run in the worker that this session was given.")
+        if server:
+            return _("The networks run on {server}.").format(server=server)
+        return self.state().sentence
+
+    def is_set_up(self) -> bool:
+        """Return whether a worker can start on this computer."""
+        return self._given is not None or self.state().kind == "ready"
+
     def is_ready(self) -> bool:
         """Return whether a run can begin without anything being set up first."""
-        return bool(self._given or self.settings().server) or self.state().kind == "ready"
+        return bool(self.settings().server) or self.is_set_up()
 
     def worker(self) -> Worker:
         """Return the worker, started with its first call.

@@ -66,8 +66,9 @@ class NetworksStep:
         self._ui.updateButton.enabled = state == "installed" and has_update
         self._ui.updateButton.visible = has_update
         self._ui.removeButton.enabled = state == "installed"
-        self._ui.cardLabel.text = "" if network is None else _card(network)
-        self._ui.cardLabel.toolTip = "" if network is None else network.id
+        self._ui.cardText.plainText = "" if network is None else _card(network)
+        if network is not None:
+            self._ui.cardText.toolTip = network.id
         self._ui.licenseLabel.text = "" if network is None else _terms(network)
         self._other.set_busy(self._is_busy)
 

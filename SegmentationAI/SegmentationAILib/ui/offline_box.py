@@ -56,7 +56,8 @@ class OfflineBox:
         with self._status.answering():
             settings = replace(self._logic.settings(), is_offline=is_offline)
             self._status.say(self._logic.change_settings(settings))
-            self.show(settings)
+        with self._status.answering():
+            self.show(self._logic.settings())
 
     def _export(self) -> None:
         title = _("Export the environment")

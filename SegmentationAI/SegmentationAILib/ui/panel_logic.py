@@ -39,6 +39,9 @@ class ConsentLogic(Protocol):
 class RunLogic(ConsentLogic, Protocol):
     """What *Segment* needs."""
 
+    def badge(self) -> str:
+        """Return on what networks run: a GPU, the CPU and why, or a server."""
+
     def describe_volume(self, volume: slicer.vtkMRMLScalarVolumeNode) -> str:
         """Return one line: kind, body part as far as they are known, spacing in mm."""
 

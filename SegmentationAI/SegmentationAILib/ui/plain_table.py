@@ -20,10 +20,14 @@ def show_table(widget: Any, table: Table, wide_column: int = 0) -> None:
     widget.setRowCount(len(table.rows))
     for number, cells in enumerate(table.rows):
         for column, text in enumerate(cells):
-            item = qt.QTableWidgetItem(text)
+            item = widget.item(number, column)
+            if item is None:
+                item = qt.QTableWidgetItem()
+                widget.setItem(number, column, item)
+            item.setText(text)
             item.setToolTip(text)
-            widget.setItem(number, column, item)
     widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     widget.horizontalHeader().setSectionResizeMode(wide_column, qt.QHeaderView.Stretch)
-    if 0 <= row < len(table.rows):
+    # A row that is chosen already would be scrolled to.
+    if 0 <= row < len(table.rows) and row != widget.currentRow():
         widget.selectRow(row)

@@ -64,7 +64,8 @@ class QueueStep:
         with self._status.answering():
             if has_consent(self._logic):
                 count = self._logic.enqueue(scans, networks)
-                self._status.say(_("{count} runs were added.").format(count=count))
+                said = _("{count} run was added.") if count == 1 else _("{count} runs were added.")
+                self._status.say(said.format(count=count))
 
     def _show_queue(self) -> None:
         self._entries = self._logic.queued()

@@ -90,6 +90,7 @@ class SegmentStep:
             return
         self._state.volume = node
         with self._status.answering():
+            self._ui.runsOnLabel.text = self._logic.badge()
             self._ui.kindLabel.text = "" if node is None else self._logic.describe_volume(node)
             self._networks.show(self._logic.networks(node), self._state.network)
 
