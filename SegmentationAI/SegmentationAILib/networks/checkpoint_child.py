@@ -93,19 +93,21 @@ def _plain(value: Any, name: Any) -> Any:
     return value.detach().clone(memory_format=torch.contiguous_format)
 
 
-def _leave_the_network() -> None:
-    """Move to a network namespace of its own, which has no way out; Linux only, where allowed.
+def leave_the_network() -> bool:
+    """Move to a network namespace of its own, which has no way out; return whether that was so.
 
-    It comes before torch is imported, for a process with threads may not leave its user namespace.
+    Linux only, where it is allowed. It comes before torch is imported, for a process with threads
+    may not leave its user namespace.
     """
     if not sys.platform.startswith("linux"):
-        return
+        return False
     import ctypes
 
     unshare = getattr(ctypes.CDLL(None, use_errno=True), "unshare", None)
     # An administrator may do it at once; others where user namespaces are open to them.
-    if unshare is not None and unshare(NEW_NETWORK) != 0:
-        unshare(NEW_NETWORK | NEW_USER)
+    if unshare is None:
+        return False
+    return unshare(NEW_NETWORK) == 0 or unshare(NEW_NETWORK | NEW_USER) == 0
 
 
 def _limit_memory(extra_bytes: int) -> None:
@@ -119,7 +121,7 @@ def _limit_memory(extra_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    _leave_the_network()
+    leave_the_network()
     # After the standard library, as `core.child_python.PUT_FOLDERS` does it.
     places = [n for n, path in enumerate(sys.path) if path.endswith("-packages")]
     first = places[0] if places else len(sys.path)
