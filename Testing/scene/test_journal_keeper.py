@@ -226,11 +226,11 @@ def test_a_correction_is_called_so_a_result_is_not_and_undo_says_predicted_again
     node = node_from_labelmap(a_labelmap(), a_scene, volume_node, "Result")
     editors = SegmentEditors(a_scene)
     a_ticker.turn()
-    with a_keeper.result_is_written(node):
-        steps = commit(prepared_result(a_labelmap(5)), volume_node, editors, "merge", node)
-        next(steps)
-        a_ticker.turn()
-        finished(steps)
+    result = prepared_result(a_labelmap(5))
+    steps = a_keeper.result_written(node, commit(result, volume_node, editors, "merge", node))
+    next(steps)
+    a_ticker.turn()
+    finished(steps)
     a_ticker.turn()
 
     def origin(identifier):
@@ -318,6 +318,26 @@ def test_a_full_disk_is_told_and_the_next_write_makes_up_for_it(a_scene, a_ticke
     a_ticker.turn()
     assert facts_of(restored_elsewhere(keeper)) == facts_of(node)
     keeper.close()
+
+
+def test_a_journal_stays_when_the_disk_refuses_what_it_brought_back(
+    a_scene, a_keeper, a_ticker, tmp_path, monkeypatch
+):
+    node_from_labelmap(a_labelmap(), a_scene, None, "Result")
+    a_ticker.turn()
+    later = headless_slicer().scene
+    other = JournalKeeper(later, tmp_path / "others", PlainTicker(), lambda sentence: None)
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(os, "fsync", refuse)
+        other.restore(a_keeper.journal.path)
+    assert a_keeper.journal.path.exists()
+    other.restore(a_keeper.journal.path)
+    assert not a_keeper.journal.path.exists()
+    other.close()
+
+
+def refuse(handle):
+    raise OSError(28, "No space left on device")
 
 
 def test_an_unknown_record_is_refused_by_its_name(a_scene, tmp_path):

@@ -25,6 +25,7 @@ from SegmentationAILib.scene.segmentation_node import labelmap_from_node
 from SegmentationAILib.scene.surfaces import CLOSED_SURFACE, create_surfaces
 from SegmentationAILib.scene.ticker import PlainTicker
 from SegmentationAILib.scene.volume_node import node_from_volume
+from SegmentationAILib.scene.vtk_voxels import voxels_from_image
 
 from phantoms import SPHERE_CENTER_RAS, grid_around, sphere_mask
 
@@ -396,5 +397,41 @@ def test_an_accepted_result_is_in_the_journal_and_still_predicted(
         "predicted"
     )
     np.testing.assert_array_equal(sphere_of(back, scan(other, "CT")), sphere_of(node, a_scan))
+    logic.close()
+    keeper.close()
+
+
+def test_undo_and_redo_go_across_results_and_are_no_corrections(
+    a_scene, a_worker, a_ticker, a_scan, tmp_path
+):
+    keeper = JournalKeeper(a_scene, tmp_path, a_ticker)
+    logic = SegmentationLogic(a_scene, lambda: a_worker, a_ticker, keeper)
+    assert not logic.can_undo()
+    node = logic.segment(a_scan, "threshold")
+    segment = node.GetSegmentation().GetSegment("Segment_7")
+    sphere = sphere_of(node, a_scan)
+    image = segment.GetRepresentation("Binary labelmap")
+    voxels_from_image(image)[0][:, :, 0] = segment.GetLabelValue()
+    image.Modified()
+    a_ticker.turn()
+    assert tag_of(segment, "SegmentationAI.Origin") == "corrected"
+    edited = sphere_of(node, a_scan)
+    _, seen = started(logic, a_scan, rule="replace", target=node)
+    turned_until(a_ticker, lambda: seen.ends)
+    accepted(logic, a_ticker, seen.ends[0][1])
+    assert tag_of(segment, "SegmentationAI.Origin") == "predicted"
+    assert logic.undo() is node
+    a_ticker.turn()
+    np.testing.assert_array_equal(sphere_of(node, a_scan), edited)
+    assert tag_of(segment, "SegmentationAI.Origin") == "corrected"
+    logic.redo()
+    a_ticker.turn()
+    np.testing.assert_array_equal(sphere_of(node, a_scan), sphere)
+    assert tag_of(segment, "SegmentationAI.Origin") == "predicted"
+    logic.undo()
+    logic.undo()
+    assert node.GetSegmentation().GetNumberOfSegments() == 0
+    assert not logic.can_undo()
+    assert logic.can_redo()
     logic.close()
     keeper.close()

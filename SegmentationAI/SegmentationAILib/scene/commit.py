@@ -4,7 +4,8 @@ Locked segments, the editable area and the overwrite mode are honored; what a pe
 is never lost. A commit is a generator: the event loop runs between its steps.
 """
 
-from collections.abc import Generator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import slicer
 from ..core.errors import SegmentationAIError
 from ..core.volume import Affine, check_same_grid
 from .commit_plan import Rule, plan_of_commit
+from .painted_writing import can_be_painted, painted, put
 from .placement import place_in_hierarchy, world_from_local
 from .prepared_result import PreparedResult
 from .segment_editors import SegmentEditors
@@ -25,7 +27,9 @@ from .segment_writing import (
     takes_all_at_once,
     write_one_by_one,
 )
+from .segmentation_state import SegmentationState, copied_state, referred_state
 from .surfaces import CLOSED_SURFACE, create_surfaces
+from .turns import READY, Steps, run_to_end
 from .volume_node import grid_of_node
 
 
@@ -38,16 +42,17 @@ class Committed:
         segment_ids: Segments that were added or changed, in the result's order.
         notes: Sentences about what was put elsewhere.
         lacks_surfaces: Whether the segmentation had closed surfaces that are to be made anew.
+        before: What the segmentation was.
     """
 
     node: slicer.vtkMRMLSegmentationNode
     segment_ids: tuple[str, ...]
     notes: tuple[str, ...]
     lacks_surfaces: bool = False
+    before: SegmentationState | None = None
 
 
-# Yields the fraction done; returns what was done.
-Commit = Generator[float, None, Committed]
+Commit = Steps[Committed]
 
 
 def commit(
@@ -77,46 +82,66 @@ def commit(
     place = _place(result, volume_node, target)
     segmentation = target.GetSegmentation()
     work = Target(target, segmentation, editors.editor_of(target), result, place)
-    plan = plan_of_commit(result, segmentation, rule)
-    check_lattice(work, plan)
-    yield 0.0
+    check_lattice(work, plan_of_commit(result, segmentation, rule))
+    yield READY
     check_there(work)
     if target.GetDisplayNode() is None:
         target.CreateDefaultDisplayNodes()
+    if takes_all_at_once(work):
+        plan = plan_of_commit(result, segmentation, rule)
+        before = referred_state(target)
+        with _one_undo_state(work):
+            share_layers(work, plan)
+    elif can_be_painted(work):
+        painting = yield from painted(work, rule)
+        plan = painting.plan
+        before = referred_state(target)
+        with _one_undo_state(work):
+            _remove_surfaces(segmentation)
+            put(work, painting)
+    else:
+        before = yield from copied_state(target)
+        check_there(work)
+        plan = plan_of_commit(result, segmentation, rule)
+        with _one_undo_state(work):
+            _remove_surfaces(segmentation)
+            yield from write_one_by_one(work, plan, rule)
+    identifiers = tuple(p.label.segment_id for p in plan.placings)
+    return Committed(target, identifiers, plan.notes, before.has_surfaces, before)
+
+
+def finished(steps: Commit) -> Committed:
+    """Run a commit to its end at once, for scripts and for a scene that is about to be saved."""
+    committed = run_to_end(steps)
+    if committed.lacks_surfaces:
+        create_surfaces(committed.node)
+    return committed
+
+
+@contextmanager
+def _one_undo_state(work: Target) -> Iterator[None]:
+    """Let the person's editor take the block back as a whole; an error in it does so at once.
+
+    Raises:
+        SegmentationAIError: The editor keeps no states.
+    """
     if not work.logic.SaveStateForUndo():
         raise SegmentationAIError(
             "The Segment Editor could not save its state for undo, so the result was not written; "
             "set its number of undo states to 1 or more."
         )
-    had_surfaces = segmentation.ContainsRepresentation(CLOSED_SURFACE)
     try:
-        yield 0.0
-        check_there(work)
-        if takes_all_at_once(work):
-            share_layers(work, plan)
-        else:
-            if had_surfaces:
-                # Else Slicer makes the surface anew at every change; undo brings the old ones back.
-                segmentation.RemoveRepresentation(CLOSED_SURFACE)
-            yield from write_one_by_one(work, plan, rule)
+        yield
     except BaseException:
         if is_there(work):
             work.logic.Undo()
         raise
-    identifiers = tuple(p.label.segment_id for p in plan.placings)
-    return Committed(target, identifiers, plan.notes, had_surfaces)
 
 
-def finished(steps: Commit) -> Committed:
-    """Run a commit to its end at once, for scripts and for a scene that is about to be saved."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            committed: Committed = stop.value
-            if committed.lacks_surfaces:
-                create_surfaces(committed.node)
-            return committed
+def _remove_surfaces(segmentation: slicer.vtkSegmentation) -> None:
+    """Else Slicer makes the surface anew at every change; undo brings the old ones back."""
+    if segmentation.ContainsRepresentation(CLOSED_SURFACE):
+        segmentation.RemoveRepresentation(CLOSED_SURFACE)
 
 
 def new_segmentation(

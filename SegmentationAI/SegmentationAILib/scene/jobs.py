@@ -4,15 +4,15 @@ A worker does the network's work elsewhere; what numpy has to do with its answer
 here, and no thread but the event loop's ever touches a node.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import slicer
 
 from ..core.errors import Cancelled, SegmentationAIError
+from .background_task import BackgroundTask
 from .commit_plan import Rule
 from .prepared_result import PreparedResult, prepared_result
 from .scan_witness import ScanWitness, is_in_scene, witness_of
@@ -20,7 +20,6 @@ from .segment_worker import Call, Event, SegmentWorker
 from .ticker import Stop, Ticker
 from .volume_node import volume_from_node
 
-T = TypeVar("T")
 POLL_MILLISECONDS: Final = 50
 State = Literal["queued", "running", "preparing", "done", "failed", "canceled"]
 
@@ -233,37 +232,3 @@ class RunQueue:
         if self._stop is not None:
             self._stop()
             self._stop = None
-
-
-class BackgroundTask(Generic[T]):
-    """A function on a thread of its own; it must touch no node.
-
-    Args:
-        work: Begins at once.
-    """
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        self._finished = threading.Event()
-        threading.Thread(target=self._run, name="SegmentationAI task", daemon=True).start()
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the outcome is known."""
-        return self._finished.is_set()
-
-    def result(self) -> T:
-        """Return what the function returned, or raise what it raised; only once it is finished."""
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]  # T may itself be None
-
-    def _run(self) -> None:
-        try:
-            self._result = self._work()
-        except BaseException as error:  # told on the event loop's thread
-            self._error = error
-        finally:
-            self._finished.set()

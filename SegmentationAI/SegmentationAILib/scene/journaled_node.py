@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,56 +12,23 @@ import vtk
 from ..core.journal import Record
 from ..core.mask_history import NO_MASK, Mask, PlacedMask, box_of, encoded, union
 from ..core.segment_tags import ORIGIN_TAG
-from ..core.volume import Array, Box
+from ..core.volume import Box
+from .image_copies import ImageCopy, copied_in_turns, shifted
 from .placement import affine_from_matrix
 from .segment_metadata import tags_of_segment
 from .segment_protection import tag_of
 from .segmentation_layers import BINARY_LABELMAP, segments_by_image
 from .segments_in_box import all_segments
-from .value_boxes import boxes_of_values
-from .vtk_voxels import voxels_from_image
+from .turns import Steps, run_to_end
 
 NODE, SEGMENT, MASK, DIFFERENCE, GONE = "node", "segment", "mask", "difference", "gone"
-_EMPTY = np.zeros((0, 0, 0), np.uint8)
-
-
-@dataclass(frozen=True, eq=False)
-class _Image:
-    """A copy of the voxels that segments shared at some moment."""
-
-    stamp: tuple[Any, ...]
-    voxels: Array
-    box: Box
-    matrix: tuple[float, ...]
-
-    @cached_property
-    def boxes(self) -> dict[int, Box]:
-        """The box of each label value, on the image's own lattice."""
-        start = self.box.start_ijk
-        return {
-            value: Box(_moved(box.start_ijk, start), _moved(box.stop_ijk, start))
-            for value, box in boxes_of_values(self.voxels).items()
-        }
-
-    def within(self, box: Box) -> Array:
-        """Return the voxels in a box, 0 where the image does not reach."""
-        if box == self.box:
-            return self.voxels
-        out = np.zeros(box.shape, self.voxels.dtype, order="F")
-        start = np.maximum(box.start_ijk, self.box.start_ijk)
-        stop = np.minimum(box.stop_ijk, self.box.stop_ijk)
-        if (start < stop).all():
-            into, of = start - box.start_ijk, start - self.box.start_ijk
-            size = stop - start
-            out[tuple(slice(a, a + n) for a, n in zip(into, size, strict=True))] = self.voxels[
-                tuple(slice(a, a + n) for a, n in zip(of, size, strict=True))
-            ]
-        return out
+_MADE_BY_PROGRAMS = ("predicted", "weak", "accepted")
+_CORRECTED = {ORIGIN_TAG: "corrected"}
 
 
 @dataclass
 class _Segment:
-    image: _Image
+    image: ImageCopy
     value: int
     facts: dict[str, Any]
     facts_stamp: int = -1
@@ -74,9 +40,32 @@ class _Segment:
         return NO_MASK if box is None else PlacedMask(box.start_ijk, _mask(self, box))
 
 
+@dataclass(frozen=True, eq=False)
+class CapturedNode:
+    """A segmentation at one moment, apart from its scene: any thread may look at it.
+
+    Attributes:
+        facts: What places it in a scene.
+        segments: By segment ID, in order.
+        by_program: Whether a result was written since the moment before.
+    """
+
+    facts: dict[str, Any]
+    segments: dict[str, _Segment]
+    by_program: bool
+
+    @property
+    def voxels(self) -> int:
+        """How many voxels its images have together."""
+        return sum(image.voxels.size for image in {s.image for s in self.segments.values()})
+
+
 @dataclass
 class JournaledNode:
     """One segmentation as it was when the journal last heard of it.
+
+    What it knows belongs to `captured` and to `records` in turn, which may run on two threads but
+    never at the same time.
 
     Attributes:
         node: The segmentation.
@@ -95,9 +84,8 @@ class JournaledNode:
 
     def take_as_saved(self) -> None:
         """Know the voxels of now; they are in the scene's own file."""
-        for _, identifier, image in self._images():
-            segment = self.node.GetSegmentation().GetSegment(identifier)
-            self._segments[identifier] = _Segment(image, segment.GetLabelValue(), {})
+        now = run_to_end(self.captured(by_program=True))
+        self._segments = {i: _Segment(s.image, s.value, {}) for i, s in now.segments.items()}
         self.forget_journal()
 
     def forget_journal(self) -> None:
@@ -105,40 +93,88 @@ class JournaledNode:
         self._in_journal.clear()
         self._node_facts = {}
 
-    def records(self, by_program: bool) -> list[Record]:
-        """Return what brings the journal up to date, and take it as known.
+    def captured(self, by_program: bool) -> Steps[CapturedNode]:
+        """Copy what has changed, in steps that are short.
 
         Args:
             by_program: Whether a result was written; else predicted segments whose voxels have
                 changed get the origin "corrected".
         """
+        known = list({kept.image for kept in self._segments.values()})
+        segmentation = self.node.GetSegmentation()
+        while True:
+            copies = []
+            for source, identifiers in segments_by_image(segmentation, BINARY_LABELMAP):
+                copies.append((source, identifiers, (yield from copied_in_turns(source, known))))
+            # What was added, removed or exchanged between the steps is looked at again.
+            if segments_by_image(segmentation, BINARY_LABELMAP) == [one[:2] for one in copies]:
+                break
+            known += [one[2] for one in copies]
+        segments = {}
+        for _, identifiers, image in copies:
+            for identifier in identifiers:
+                segment = segmentation.GetSegment(identifier)
+                facts = self._described(identifier, segment)
+                segments[identifier] = _Segment(
+                    image, segment.GetLabelValue(), facts, segment.GetMTime()
+                )
+        return CapturedNode(_facts_of_node(self.node), segments, by_program)
+
+    def records(self, now: CapturedNode) -> tuple[list[Record], list[str]]:
+        """Return what brings the journal up to date, and take it as known; any thread may ask.
+
+        Returns:
+            The records, and the IDs of the segments that a person has corrected.
+        """
         changes: dict[str, tuple[_Segment | None, _Segment, PlacedMask | None]] = {}
         boxes: dict[tuple[int, int], Box | None] = {}
-        for segment, identifier, image in self._images():
+        corrected = []
+        for identifier, new in now.segments.items():
             old = self._segments.get(identifier)
-            new = _Segment(image, segment.GetLabelValue(), {})
             change = None if old is None else _difference(old, new, boxes)
-            if not by_program and old is not None and change is not None:
-                self._mark_corrected(segment, identifier, old, new)
-            _describe(new, segment, old)
+            is_edited = old is not None and change is not None and not now.by_program
+            if is_edited and self._is_corrected(identifier, old, new):
+                new.facts = {**new.facts, "tags": {**new.facts["tags"], **_CORRECTED}}
+                corrected.append(identifier)
             changes[identifier] = (old, new, change)
         records = []
-        facts = _facts_of_node(self.node)
-        if facts != self._node_facts:
-            records.append(Record(NODE, {"node": self.node.GetID(), **facts}))
-            self._node_facts = facts
+        if now.facts != self._node_facts:
+            records.append(Record(NODE, {"node": now.facts["id"], **_without_id(now.facts)}))
+            self._node_facts = now.facts
         for identifier, (old, new, change) in changes.items():
-            records += self._segment_records(identifier, old, new, change)
+            key = {"node": now.facts["id"], "segment": identifier}
+            records += self._segment_records(key, old, new, change)
         for identifier in set(self._segments) - set(changes):
             del self._segments[identifier]
             self._in_journal.discard(identifier)
-            records.append(Record(GONE, {"node": self.node.GetID(), "segment": identifier}))
+            records.append(Record(GONE, {"node": now.facts["id"], "segment": identifier}))
+        return records, corrected
+
+    def state_records(self) -> list[Record]:
+        """Return the last state that is known as records, when the journal has any of it."""
+        if not self.is_in_journal:
+            return []
+        facts = self._node_facts
+        known = {i: one for i, one in self._segments.items() if i in self._in_journal}
+        self.forget_journal()
+        records = [Record(NODE, {"node": facts["id"], **_without_id(facts)})]
+        self._node_facts = facts
+        for identifier, segment in known.items():
+            key = {"node": facts["id"], "segment": identifier}
+            records += self._segment_records(key, segment, segment, None)
         return records
 
+    def mark_corrected(self, identifiers: list[str]) -> None:
+        """Write into the segments that a person has changed their voxels."""
+        for identifier in identifiers:
+            segment = self.node.GetSegmentation().GetSegment(identifier)
+            if segment is not None and tag_of(segment, ORIGIN_TAG) in _MADE_BY_PROGRAMS:
+                segment.SetTag(ORIGIN_TAG, _CORRECTED[ORIGIN_TAG])
+
     def _segment_records(
-        self, identifier: str, old: _Segment | None, new: _Segment, change: PlacedMask | None
+        self, key: dict[str, Any], old: _Segment | None, new: _Segment, change: PlacedMask | None
     ) -> Iterator[Record]:
-        key = {"node": self.node.GetID(), "segment": identifier}
+        identifier = key["segment"]
         is_known = identifier in self._in_journal and old is not None
         if not is_known or (old is not None and old.facts != new.facts):
             yield Record(SEGMENT, {**key, **new.facts})
@@ -151,44 +187,23 @@ class JournaledNode:
         self._segments[identifier] = new
         self._in_journal.add(identifier)
 
-    def _mark_corrected(
-        self, segment: slicer.vtkSegment, identifier: str, old: _Segment, new: _Segment
-    ) -> None:
-        """Write down that a person changed the voxels, unless undo brought old ones back."""
-        if tag_of(segment, ORIGIN_TAG) not in ("predicted", "weak", "accepted"):
-            return
+    def _is_corrected(self, identifier: str, old: _Segment | None, new: _Segment) -> bool:
+        """Return whether a person changed a program's voxels, and undo did not bring them back."""
+        if old is None or new.facts["tags"].get(ORIGIN_TAG) not in _MADE_BY_PROGRAMS:
+            return False
         as_made = self._as_made.setdefault(identifier, set())
         before, now = _checksum(old), _checksum(new)
         if now == before or now in as_made:
-            return
+            return False
         as_made.add(before)
-        segment.SetTag(ORIGIN_TAG, "corrected")
+        return True
 
-    def _images(self) -> Iterator[tuple[slicer.vtkSegment, str, _Image]]:
-        """Yield every segment with a copy of its voxels, the old one where nothing changed."""
-        known = {kept.image.stamp: kept.image for kept in self._segments.values()}
-        segmentation = self.node.GetSegmentation()
-        for source, identifiers in segments_by_image(segmentation, BINARY_LABELMAP):
-            image = _copied(source, known)
-            for identifier in identifiers:
-                yield segmentation.GetSegment(identifier), identifier, image
-
-
-def _copied(source: Any, known: dict[tuple[Any, ...], _Image]) -> _Image:
-    """Return a copy of an image, or the one that is there already."""
-    if source is None or source.GetNumberOfPoints() < 1:
-        return _Image((None,), _EMPTY, Box((0, 0, 0), (0, 0, 0)), tuple(np.eye(4).ravel()))
-    matrix = vtk.vtkMatrix4x4()
-    source.GetImageToWorldMatrix(matrix)
-    numbers = tuple(float(n) for n in affine_from_matrix(matrix).ravel())
-    extent = source.GetExtent()
-    scalars = source.GetPointData().GetScalars()
-    stamp = (source.GetAddressAsString("vtkObject"), source.GetMTime(), scalars.GetMTime(), extent)
-    if stamp in known:
-        return known[stamp]
-    i, j, k = extent[::2]
-    box = Box((i, j, k), (extent[1] + 1, extent[3] + 1, extent[5] + 1))
-    return _Image(stamp, voxels_from_image(source)[0].copy(order="F"), box, numbers)
+    def _described(self, identifier: str, segment: slicer.vtkSegment) -> dict[str, Any]:
+        """Return name, color and tags, read only when something of the segment was modified."""
+        old = self._segments.get(identifier)
+        if old is not None and old.facts and old.facts_stamp == segment.GetMTime():
+            return old.facts
+        return _facts_of(segment)
 
 
 def _difference(
@@ -215,13 +230,9 @@ def _changed_box(
     if key not in boxes:
         box = box_of(old.image.within(both) != new.image.within(both))
         start = both.start_ijk
-        moved = Box(_moved(box.start_ijk, start), _moved(box.stop_ijk, start))
+        moved = Box(shifted(box.start_ijk, start), shifted(box.stop_ijk, start))
         boxes[key] = None if box.is_empty else moved
     return boxes[key]
-
-
-def _moved(corner: tuple[int, int, int], by: tuple[int, int, int]) -> tuple[int, int, int]:
-    return corner[0] + by[0], corner[1] + by[1], corner[2] + by[2]
 
 
 def _mask(segment: _Segment, box: Box) -> Mask:
@@ -236,15 +247,6 @@ def _checksum(segment: _Segment) -> int:
     mask = PlacedMask(image.box.start_ijk, image.voxels == segment.value).cropped()
     place = np.array([*mask.start_ijk, *mask.voxels.shape], np.int64).tobytes()
     return zlib.crc32(np.packbits(mask.voxels.ravel(order="F")).tobytes(), zlib.crc32(place))
-
-
-def _describe(new: _Segment, segment: slicer.vtkSegment, old: _Segment | None) -> None:
-    """Read name, color and tags, unless nothing of the segment was modified."""
-    new.facts_stamp = segment.GetMTime()
-    if old is not None and old.facts and old.facts_stamp == new.facts_stamp:
-        new.facts = old.facts
-    else:
-        new.facts = _facts_of(segment)
 
 
 def _facts_of(segment: slicer.vtkSegment) -> dict[str, Any]:
@@ -264,9 +266,14 @@ def _facts_of_node(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Any]:
     if transform is not None and transform.IsTransformToWorldLinear():
         transform.GetMatrixTransformToWorld(matrix)
     return {
+        "id": node.GetID(),
         "name": node.GetName() or "",
         "volume": [volume.GetID(), volume.GetName()] if volume is not None else None,
         "transform": transform.GetID() if transform is not None else None,
         "world": [float(n) for n in affine_from_matrix(matrix).ravel()],
         "order": all_segments(node.GetSegmentation()),
     }
+
+
+def _without_id(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if name != "id"}

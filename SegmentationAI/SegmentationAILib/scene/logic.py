@@ -1,20 +1,19 @@
 """What the module offers to its panel, to Slicer's console and scripts: scan in, segments out."""
 
-import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import slicer
 
-from ..core.errors import SegmentationAIError
 from .commit import Commit, Committed, commit, finished, new_segmentation
 from .commit_plan import Rule
+from .commit_under_way import CommitUnderWay
 from .jobs import Asked, Run, RunQueue
 from .journal_keeper import JournalKeeper
 from .prepared_result import prepared_result
 from .preview import remove_preview, show_preview
+from .result_history import ResultHistory
 from .scan_witness import is_in_scene, witness_of
 from .segment_editors import SegmentEditors, ShownEditor
 from .segment_protection import tag_of
@@ -22,10 +21,9 @@ from .segment_worker import SegmentWorker
 from .segments_in_box import all_segments
 from .surface_renewal import renew_surfaces
 from .ticker import Stop, Ticker
+from .turns import POLL_MILLISECONDS
 from .volume_node import volume_from_node
 
-# A turn of the event loop ends when a step of a commit has passed this; see P14.
-SECONDS_PER_TURN: Final = 0.015
 OnProgress = Callable[[float, str, float | None], None]
 
 
@@ -67,8 +65,9 @@ class SegmentationLogic:
         self._keeper = keeper
         self.editors = SegmentEditors(scene, shown_editor)
         self.queue = RunQueue(scene, worker, ticker)
+        self._history = ResultHistory(scene, ticker, on_change=self._renew_surfaces)
         self._previews: list[Preview] = []
-        self._writing: list[_Writing] = []
+        self._writing: list[CommitUnderWay] = []
         self._tags = [
             scene.AddObserver(scene.StartSaveEvent, lambda *_: self._finish_writing()),
             scene.AddObserver(scene.StartCloseEvent, lambda *_: self._on_scene_closed()),
@@ -151,10 +150,10 @@ class SegmentationLogic:
 
         def ended(done: Committed | None, error: BaseException | None) -> None:
             if done is not None and done.lacks_surfaces:
-                renew_surfaces(done.node, self._ticker)
+                self._renew_surfaces(done.node)
             on_end(done, error)
 
-        writing = _Writing(self._commit(run), ended)
+        writing = CommitUnderWay(self._commit(run), ended)
         self._writing.append(writing)
 
         def step() -> None:
@@ -162,7 +161,7 @@ class SegmentationLogic:
                 stop()
                 self._writing.remove(writing)
 
-        stop: Stop = self._ticker.every(0, step)
+        stop: Stop = self._ticker.every(POLL_MILLISECONDS, step)
 
     def accept_now(self, preview: Preview) -> Committed:
         """Commit a preview before returning; see `accept`."""
@@ -176,6 +175,33 @@ class SegmentationLogic:
             self._previews.remove(preview)
             remove_preview(preview.node)
 
+    def undo(self) -> slicer.vtkMRMLSegmentationNode:
+        """Take the last accepted result back, all its segments at once; return its segmentation.
+
+        Results are taken back in the order of their acceptance, the last one first, whichever
+        segmentations they are in; what was edited after a result goes with it.
+
+        Raises:
+            SegmentationAIError: There is none.
+        """
+        return self._by_program(self._history.undo)
+
+    def redo(self) -> slicer.vtkMRMLSegmentationNode:
+        """Bring back what was taken back last, with what had been edited after it.
+
+        Raises:
+            SegmentationAIError: There is none, or its segmentation was edited since.
+        """
+        return self._by_program(self._history.redo)
+
+    def can_undo(self) -> bool:
+        """Return whether there is a result to take back."""
+        return self._history.can_undo()
+
+    def can_redo(self) -> bool:
+        """Return whether there is a result to bring back."""
+        return self._history.can_redo()
+
     def close(self) -> None:
         """Cancel runs, finish what is being written, remove previews and observers."""
         self.queue.close()
@@ -184,6 +210,7 @@ class SegmentationLogic:
             self.discard(preview)
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
+        self._history.forget()
         self.editors.forget_all()
 
     def _commit(self, run: Run) -> Commit:
@@ -195,14 +222,31 @@ class SegmentationLogic:
         is_new = node is None or rule == "new"
         if is_new:
             node = new_segmentation(self._scene, asked.volume_node, _name_of_result(asked))
-        held = self._keeper.result_is_written(node) if self._keeper else nullcontext()
+        steps = commit(run.result, asked.volume_node, self.editors, rule, node)
         try:
-            with held:
-                return (yield from commit(run.result, asked.volume_node, self.editors, rule, node))
+            written = self._keeper.result_written(node, steps) if self._keeper else steps
+            done = yield from written
         except BaseException:
             if is_new:
                 self._remove_if_empty(node)
             raise
+        if done.before is not None:
+            self._history.accepted(node, done.before)
+        return done
+
+    def _by_program(
+        self, act: Callable[[], slicer.vtkMRMLSegmentationNode]
+    ) -> slicer.vtkMRMLSegmentationNode:
+        """Change a segmentation without calling that a person's correction."""
+        if self._keeper is None:
+            return act()
+        self._keeper.flush()
+        node = act()
+        self._keeper.changed_by_program(node)
+        return node
+
+    def _renew_surfaces(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        renew_surfaces(node, self._ticker)
 
     def _remove_if_empty(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Leave no empty segmentation behind when its commit was given up."""
@@ -213,52 +257,14 @@ class SegmentationLogic:
     def _finish_writing(self) -> None:
         """A scene that is saved has whole results in it."""
         for writing in self._writing:
-            while not writing.step():
-                pass
+            writing.finish()
 
     def _on_scene_closed(self) -> None:
         for writing in self._writing:
             writing.give_up()
         self._previews.clear()
+        self._history.forget()
         self.editors.forget_all()
-
-
-class _Writing:
-    """A commit under way."""
-
-    def __init__(
-        self,
-        steps: Commit,
-        on_end: Callable[[Committed | None, BaseException | None], None],
-    ) -> None:
-        self._steps = steps
-        self._on_end = on_end
-        self._is_over = False
-
-    def step(self) -> bool:
-        """Write for one turn of the event loop; return whether it is over."""
-        started = time.perf_counter()
-        while not self._is_over and time.perf_counter() - started < SECONDS_PER_TURN:
-            try:
-                next(self._steps)
-            except StopIteration as stop:
-                self._end(stop.value, None)
-            except SegmentationAIError as error:
-                self._end(None, error)
-            except Exception as error:
-                self._end(None, error)
-                raise
-        return self._is_over
-
-    def give_up(self) -> None:
-        """Leave the segmentation as it was."""
-        if not self._is_over:
-            self._steps.close()
-            self._end(None, SegmentationAIError("The scene was closed; the result is dropped."))
-
-    def _end(self, done: Committed | None, error: BaseException | None) -> None:
-        self._is_over = True
-        self._on_end(done, error)
 
 
 def made_by(node: slicer.vtkMRMLSegmentationNode) -> tuple[str, ...]:

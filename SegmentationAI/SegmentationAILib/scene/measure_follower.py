@@ -2,26 +2,26 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import slicer
 import vtk
 
 from ..core.errors import SegmentationAIError
 from ..core.labelmap import Labelmap
-from ..core.progress import Progress
-from ..worker.client import Call
-from .background_call import started
-from .call_watch import watch_call
+from ..core.volume import Array
+from .image_copies import Stamp, stamp_of, voxels_copied_in_turns
 from .panel_facts import Table
+from .placement import world_from_local
 from .segment_measures import SegmentMeasures, measured
-from .segmentation_node import labelmap_from_node
+from .segmentation_layers import labelmap_of_segmentation
+from .segmentation_state import copied_state, detached, let_go
 from .surface_areas import areas_cm2
 from .table_file import write_table
 from .ticker import Ticker
+from .turns import Steps, elsewhere, run_in_turns
 from .volume_change import accepted_volumes, labelmap_of_time_point, volumes_ml
-from .volume_node import volume_from_node
+from .volume_node import grid_of_node
 
 HEADINGS: Final = (
     "Segment", "Volume, ml", "Surface, cm²", "Mean", "Change, ml", "Change, %", "SD"
@@ -51,7 +51,9 @@ class MeasureFollower:
         self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._on_table: OnTable = lambda table: None
         self._observed: list[tuple[vtk.vtkObject, int]] = []
-        self._is_due = self._is_busy = False
+        self._is_due = self._is_busy = self._is_overtaken = False
+        # The scan as it was copied last; given up when nothing is followed.
+        self._scan: tuple[Stamp, Array] | None = None
         self._before: Labelmap | None = None
         self._table = Table(HEADINGS, ())
 
@@ -80,7 +82,9 @@ class MeasureFollower:
         self._observed = []
         self._node, self._volume, self._on_table = node, volume, on_table
         self._table = Table(HEADINGS, ())
+        self._is_overtaken = True
         if node is None or volume is None:
+            self._scan = None
             on_table(self._table)
             return
         self._before = None if before is None else labelmap_of_time_point(before)
@@ -106,46 +110,66 @@ class MeasureFollower:
             self._ticker.soon(self._measure)
 
     def _measure(self) -> None:
-        node, volume = self._node, self._volume
-        if self._is_busy or node is None or volume is None or volume.GetScene() is None:
-            return  # the end of the present measuring looks whether another is due
-        self._is_due, self._is_busy = False, True
-        call = self._started(node, volume)
-        watch_call(call, self._ticker, lambda *_: None, self._measured)
+        """Begin to measure; the end of what is being measured looks whether another is due."""
+        self._is_due = False
+        if self._is_busy:
+            self._is_overtaken = True
+            return
+        self._is_busy = True
+        run_in_turns(self._measured(), self._ticker)
 
-    def _started(
-        self, node: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLScalarVolumeNode
-    ) -> Call[Measured]:
-        """Copy what is needed, and measure on a thread of its own, away from the scene."""
+    def _measured(self) -> Steps[None]:
+        """Measure until no edit has come in between."""
         try:
-            labelmap = labelmap_from_node(node, volume)
-            intensities = np.array(volume_from_node(volume).voxels[0], order="K")
-        except SegmentationAIError as error:
-            call: Call[Measured] = Call()
-            call.finish(error=error)
-            return call
-        before, accepted = self._before, accepted_volumes(node)
+            while True:
+                self._is_overtaken = False
+                node, volume, before = self._node, self._volume, self._before
+                if node is None or volume is None or volume.GetScene() is None:
+                    return
+                try:
+                    found, old = yield from self._found(node, volume, before)
+                    rows = tuple(_cells(row, old.get(row.name)) for row in found)
+                except SegmentationAIError as error:
+                    rows = ((str(error), *[""] * (len(HEADINGS) - 1)),)
+                if node is self._node and not self._is_overtaken:
+                    self._table = Table(HEADINGS, rows)
+                    self._on_table(self._table)
+                    return
+        finally:
+            self._is_busy = False
 
-        def work(progress: Progress) -> Measured:
+    def _found(
+        self,
+        node: slicer.vtkMRMLSegmentationNode,
+        volume: slicer.vtkMRMLScalarVolumeNode,
+        before: Labelmap | None,
+    ) -> Steps[Measured]:
+        """Copy what is needed, step by step, and measure on another thread, away from the scene.
+
+        Raises:
+            SegmentationAIError: The segments do not lie on the scan's voxels, or either is gone.
+        """
+        grid, world = grid_of_node(volume), world_from_local(node)
+        segmentation = detached((yield from copied_state(node)))
+        intensities = yield from self._intensities(volume)
+        accepted = accepted_volumes(node)
+
+        def work() -> Measured:
+            labelmap = labelmap_of_segmentation(segmentation, world, grid, resample=False)
             rows = measured(labelmap, intensities, areas_cm2(labelmap))
             return rows, accepted if before is None else _volumes_by_name(before)
 
-        return started(work, "measure")
-
-    def _measured(self, call: Call[Any]) -> None:
-        self._is_busy = False
-        if self._node is None:
-            return
-        if self._is_due:
-            self._measure()
-            return
         try:
-            found, before = call.result(0)
-            rows = tuple(_cells(row, before.get(row.name)) for row in found)
-        except SegmentationAIError as error:
-            rows = ((str(error), *[""] * (len(HEADINGS) - 1)),)
-        self._table = Table(HEADINGS, rows)
-        self._on_table(self._table)
+            return (yield from elsewhere(work))
+        finally:
+            let_go(segmentation)
+
+    def _intensities(self, volume: slicer.vtkMRMLScalarVolumeNode) -> Steps[Array]:
+        """Return a copy of the scan's voxels, the old one while nobody has changed them."""
+        image = volume.GetImageData()
+        if self._scan is None or self._scan[0] != stamp_of(image):
+            self._scan = yield from voxels_copied_in_turns(image)
+        return self._scan[1]
 
 
 def _cells(row: SegmentMeasures, before_ml: float | None) -> tuple[str, ...]:

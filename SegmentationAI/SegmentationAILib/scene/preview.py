@@ -6,6 +6,7 @@ from .commit import add_empty_segmentation
 from .commit_plan import plan_of_commit
 from .prepared_result import PreparedResult
 from .segment_writing import Target, share_layers
+from .segmentation_state import let_go
 from .segmentation_watch import PREVIEW_ATTRIBUTE
 from .volume_node import grid_of_node
 
@@ -49,4 +50,11 @@ def remove_preview(node: slicer.vtkMRMLSegmentationNode) -> None:
         return
     for index in reversed(range(node.GetNumberOfDisplayNodes())):
         scene.RemoveNode(node.GetNthDisplayNode(index))
+    let_go(node.GetSegmentation())
+    # The hierarchy knows items by the address of their node: one that is left behind would be taken
+    # for the item of the next node that is made there.
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.RemoveItem(item, False, False)
     scene.RemoveNode(node)

@@ -1,9 +1,10 @@
 """Writing a result into segments: all at once where nothing is there, else one by one.
 
-One by one means through ``vtkSlicerSegmentEditorLogic``, within the box of each structure.
+One by one means through ``vtkSlicerSegmentEditorLogic``, within the box of each structure: where
+Slicer has to resample, or an intensity range limits what may be edited. Everywhere else
+`painted_writing` is as exact and much faster.
 """
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from .segment_editors import settings_for_one_change
 from .segment_metadata import segment_from_label
 from .segmentation_layers import BINARY_LABELMAP
 from .segments_in_box import all_segments, editable_area, mask_of_segments, visible_segments
+from .turns import READY, Steps
 from .vtk_voxels import scalars_from_voxels
 
 
@@ -117,23 +119,22 @@ def share_layers(work: Target, plan: Plan) -> None:
         work.node.EndModify(was_modifying)
 
 
-def write_one_by_one(work: Target, plan: Plan, rule: Rule) -> Generator[float]:
+def write_one_by_one(work: Target, plan: Plan, rule: Rule) -> Steps[None]:
     """Write label by label through the Segment Editor logic."""
-    count = len(plan.placings)
-    for number, placing in enumerate(plan.placings):
+    for placing in plan.placings:
         check_there(work)
         if placing.is_new:
             _add_empty(work, placing.label)
         elif rule == "replace":
             _remove_what_is_gone(work, placing)
         _add_voxels(work, plan, placing)
-        _sign(work, placing)
-        yield (number + 1) / (count + 1)
+        sign(work, placing)
+        yield READY
     if len(work.result.labelmap.layers) > 1:
         for placing in plan.placings:
             check_there(work)
             _add_what_later_layers_took(work, plan, placing)
-            yield count / (count + 1)
+            yield READY
 
 
 def _add_empty(work: Target, label: Label) -> None:
@@ -236,7 +237,7 @@ def _modify(
         work.logic.ModifySegmentByLabelmap(work.node, segment_id, image, mode, False, False)
 
 
-def _sign(work: Target, placing: Placing) -> None:
+def sign(work: Target, placing: Placing) -> None:
     """Write status, codes and provenance into the segment's tags."""
     segment = work.segmentation.GetSegment(placing.label.segment_id)
     for name, value in tags_of_label(placing.label).items():

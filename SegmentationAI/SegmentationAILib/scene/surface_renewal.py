@@ -2,24 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import slicer
 import vtk
 
-from .jobs import POLL_MILLISECONDS, BackgroundTask
+from .background_task import BackgroundTask
+from .image_copies import ImageCopy, copied_in_turns, image_from_copy
 from .segmentation_layers import BINARY_LABELMAP, segments_by_image
+from .segmentation_state import voxels_stamp
 from .surfaces import CLOSED_SURFACE, surfaces_of_image
-from .ticker import Stop, Ticker
+from .ticker import Ticker
+from .turns import WAITING, Steps, run_in_turns
 
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """The image of some segments, and a copy of it for another thread."""
+    """Some segments and a copy of the image that they share, for another thread."""
 
-    source: Any
-    modified_at: int
-    copy: Any
+    copy: ImageCopy
     segment_ids: tuple[str, ...]
     values: tuple[int, ...]
 
@@ -37,54 +37,53 @@ def renew_surfaces(
         ticker: The event loop.
         on_end: Called when the surfaces are there, or the node is gone.
     """
+
+    def steps() -> Steps[None]:
+        yield from _renewed(node)
+        on_end()
+
+    run_in_turns(steps(), ticker)
+
+
+def _renewed(node: slicer.vtkMRMLSegmentationNode) -> Steps[None]:
     segmentation = node.GetSegmentation()
-    layers = tuple(_layers(segmentation))
-    task = BackgroundTask(
-        lambda: [surfaces_of_image(layer.copy, layer.values, True) for layer in layers]
-    )
-
-    def look() -> None:
-        if not task.is_finished:
+    while _holds(node, segmentation):
+        stamp = voxels_stamp(node)
+        layers = []
+        for image, identifiers in segments_by_image(segmentation, BINARY_LABELMAP):
+            copy = yield from copied_in_turns(image)
+            segments = [segmentation.GetSegment(identifier) for identifier in identifiers]
+            if None not in segments:
+                values = tuple(segment.GetLabelValue() for segment in segments)
+                layers.append(_Layer(copy, tuple(identifiers), values))
+        surfaces = yield from _surfaces(layers)
+        if _holds(node, segmentation) and voxels_stamp(node) == stamp:
+            _attach(node, layers, surfaces)
             return
-        stop()
-        if node.GetScene() is None or node.GetSegmentation() is not segmentation:
-            on_end()
-        elif not all(_is_as_it_was(segmentation, layer) for layer in layers):
-            renew_surfaces(node, ticker, on_end)
-        else:
-            _attach(node, layers, task.result())
-            on_end()
-
-    stop: Stop = ticker.every(POLL_MILLISECONDS, look)
 
 
-def _layers(segmentation: slicer.vtkSegmentation) -> list[_Layer]:
-    layers = []
-    for image, identifiers in segments_by_image(segmentation, BINARY_LABELMAP):
-        copy = None
-        if image is not None:
-            copy = slicer.vtkOrientedImageData()
-            copy.DeepCopy(image)
-        values = tuple(segmentation.GetSegment(i).GetLabelValue() for i in identifiers)
-        modified_at = 0 if image is None else image.GetMTime()
-        layers.append(_Layer(image, modified_at, copy, tuple(identifiers), values))
-    return layers
+def _holds(node: slicer.vtkMRMLSegmentationNode, segmentation: slicer.vtkSegmentation) -> bool:
+    """Return whether a node is in its scene and holds what it held."""
+    return node.GetScene() is not None and node.GetSegmentation() is segmentation
 
 
-def _is_as_it_was(segmentation: slicer.vtkSegmentation, layer: _Layer) -> bool:
-    """Return whether the segments of a layer still have the voxels that were copied."""
-    segments = [segmentation.GetSegment(identifier) for identifier in layer.segment_ids]
-    if any(
-        segment is None or segment.GetRepresentation(BINARY_LABELMAP) is not layer.source
-        for segment in segments
-    ):
-        return False
-    return layer.source is None or layer.source.GetMTime() == layer.modified_at
+def _surfaces(layers: list[_Layer]) -> Steps[list[list[vtk.vtkPolyData]]]:
+    """Find all surfaces on another thread; VTK lets this one run meanwhile."""
+    images = [image_from_copy(layer.copy) for layer in layers]
+    task = BackgroundTask(
+        lambda: [
+            surfaces_of_image(image, layer.values, True)
+            for image, layer in zip(images, layers, strict=True)
+        ]
+    )
+    while not task.is_finished:
+        yield WAITING
+    return task.result()
 
 
 def _attach(
     node: slicer.vtkMRMLSegmentationNode,
-    layers: tuple[_Layer, ...],
+    layers: list[_Layer],
     surfaces: list[list[vtk.vtkPolyData]],
 ) -> None:
     segmentation = node.GetSegmentation()
