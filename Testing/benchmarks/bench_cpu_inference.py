@@ -1,7 +1,8 @@
 """P6: a network on the CPU, this project's way against torch in single precision.
 
 Input is real: the whole-head T1 of ``shared/data``, prepared by the project's own rules. The Dice
-change is one minus the mean Dice between the labels of a case and those of torch.
+change is one minus the mean Dice between the labels of a case and those of torch: the strictest
+reading, since against true labels both lose and win voxels. `record_gates` measures that as well.
 """
 
 import os
@@ -22,7 +23,7 @@ from SegmentationAILib.networks.card import NetworkCard
 from SegmentationAILib.networks.catalog import catalog
 from SegmentationAILib.networks.device import choose_device, physical_cores
 from SegmentationAILib.networks.expected_shapes import built_network
-from SegmentationAILib.networks.precision import label_dice
+from SegmentationAILib.networks.precision import is_allowed, label_dice
 from SegmentationAILib.networks.segmenter import recipe_of
 from SegmentationAILib.resources import resource
 
@@ -59,9 +60,9 @@ def run() -> list[Measurement]:
 def _measured(card: NetworkCard, weights: Path) -> Measurement:
     tensors = {name: tensor.float().numpy() for name, tensor in load_file(weights).items()}
     torch.set_num_threads(physical_cores())
-    patch = _real_patch(card)
+    patch = real_patch(card)
     module = built_network(card, tensors)
-    cases: dict[str, Callable[[], np.ndarray]] = {TORCH: lambda: _by_torch(module, patch)}
+    cases: dict[str, Callable[[], np.ndarray]] = {TORCH: lambda: by_torch(module, patch)}
     for precision in ("fp32", "bf16", "int8"):
         network = load_network(card, tensors, "cpu", precision, calibration=[patch])
         cases[f"{network.precision} on {choose_device('cpu').name}"] = partial(network, patch)
@@ -73,7 +74,7 @@ def _measured(card: NetworkCard, weights: Path) -> Measurement:
         peer=TORCH,
         goal=GOAL,
     )
-    measured.remarks += _agreement(measured)
+    measured.remarks += _agreement(measured) + _recorded(card)
     return measured
 
 
@@ -94,12 +95,29 @@ def _agreement(measured: Measurement) -> list[str]:
     return remarks
 
 
-def _by_torch(module: torch.nn.Module, patch: np.ndarray) -> np.ndarray:
+def _recorded(card: NetworkCard) -> list[str]:
+    """Say what the card's gates, measured on more volumes by `record_gates`, allow."""
+    remarks = []
+    for gate in card.gates:
+        change = (
+            "" if gate.dice_change is None else f", {gate.dice_change:+.5f} Dice against labels"
+        )
+        verdict = "takes it" if is_allowed(gate) else "does not take it"
+        remarks.append(
+            f"- Recorded for {gate.precision}: on {gate.cases} real volumes a mean Dice of "
+            f"{gate.mean_dice:.5f} with single precision{change}; `--precision auto` {verdict}."
+        )
+    return remarks
+
+
+def by_torch(module: torch.nn.Module, patch: np.ndarray) -> np.ndarray:
+    """Return the logits of a patch as PyTorch computes them."""
     with torch.inference_mode():
         return module(torch.from_numpy(patch)).numpy()
 
 
-def _real_patch(card: NetworkCard) -> np.ndarray:
+def real_patch(card: NetworkCard) -> np.ndarray:
+    """Return a prepared patch of the real head, as large as the network takes or a block of it."""
     array = prepare(read_volume(VOLUME), recipe_of(card).rules).array
     wanted = card.patch_size or array.shape[1:]
     sides = [min(n, b) for n, b in zip(wanted, card.patch_size or BLOCK, strict=True)]

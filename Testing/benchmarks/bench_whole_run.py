@@ -7,9 +7,10 @@ opened and compiled beforehand, as a worker that has run once has them.
 
 import os
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ SHARED = Path(
 VOLUME = SHARED / "data" / "brain-t1" / "t1.nii.gz"
 SHIPPED, MESHNET = "brain-any-contrast", "subcortical"
 GOAL = "P1: at most 1.15x the pure forward time of the same windows on a CPU (0.87 or more below)"
+CASES = ((SHIPPED, "OpenVINO"), (SHIPPED, "torch"), (MESHNET, "OpenVINO"))
 RUN, FORWARD = "whole run", "network alone"
 
 
@@ -52,15 +54,13 @@ class Recording:
         return self.network(patch)
 
 
-def run() -> list[Measurement]:
-    """Measure both networks by OpenVINO, and the shipped one by torch too, in single precision."""
+def run(networks: Sequence[str] = (SHIPPED, MESHNET)) -> list[Measurement]:
+    """Measure networks by OpenVINO, and the shipped one by torch too, in single precision."""
     headless = headless_slicer()
     measured = []
-    for network_id, engine in (
-        (SHIPPED, "OpenVINO"),
-        (SHIPPED, "torch"),
-        (MESHNET, "OpenVINO"),
-    ):
+    for network_id, engine in CASES:
+        if network_id not in networks:
+            continue
         with tempfile.TemporaryDirectory() as home:
             os.environ["SEGMENTATIONAI_HOME"] = home
             measured.append(_measured(headless, network_id, engine))
@@ -137,5 +137,5 @@ def _remarks(result: Measurement, seconds: dict[str, list[float]], calls: int) -
 
 
 if __name__ == "__main__":
-    for measurement in run():
+    for measurement in run(sys.argv[1:] or (SHIPPED, MESHNET)):
         print(measurement.markdown())

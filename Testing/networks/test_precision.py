@@ -19,8 +19,9 @@ def a_card(*gates):
     return dataclasses.replace(catalog().by_id("subcortical"), gates=gates)
 
 
-def gate(precision, mean_dice, device="cpu"):
-    return PrecisionGate(precision, device, mean_dice, mean_dice - 0.01, 3)
+def gate(precision, mean_dice, device="cpu", dice_change=None, times_faster=0.0):
+    lowest = mean_dice - 0.01
+    return PrecisionGate(precision, device, mean_dice, lowest, 3, dice_change, times_faster)
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,15 @@ def gate(precision, mean_dice, device="cpu"):
         ((), "fp32"),
         ((gate("bf16", 0.9991),), "bf16"),
         ((gate("bf16", 0.9989),), "fp32"),
-        ((gate("int8", 0.9951),), "int8"),
-        ((gate("int8", 0.9949),), "fp32"),
-        ((gate("bf16", 0.9999), gate("int8", 0.9951)), "int8"),
+        ((gate("int8", 0.9951, times_faster=6.1),), "int8"),
+        ((gate("int8", 0.9951, times_faster=5.9),), "fp32"),
+        ((gate("int8", 0.9949, times_faster=9.0),), "fp32"),
+        ((gate("bf16", 0.9980, dice_change=-0.0009),), "bf16"),
+        ((gate("bf16", 0.9980, dice_change=0.0009),), "bf16"),
+        ((gate("bf16", 0.9980, dice_change=-0.0011),), "fp32"),
+        ((gate("bf16", 0.9980, dice_change=-0.0011, times_faster=6.0),), "bf16"),
+        ((gate("int8", 0.9700, dice_change=0.0),), "fp32"),
+        ((gate("bf16", 0.9999), gate("int8", 0.9951, times_faster=7.0)), "int8"),
         ((gate("bf16", 0.9999), gate("int8", 0.98)), "bf16"),
         ((gate("bf16", 0.9999, device="cuda"),), "fp32"),
         ((gate("fp16", 1.0),), "fp32"),
