@@ -11,7 +11,6 @@ from foreign_files import nifti2_bytes, nrrd_bytes, some_voxels
 from SegmentationAILib.core import admission
 from SegmentationAILib.core.axis_map import AxisPlan, axis_map
 from SegmentationAILib.core.files import read_volume
-from SegmentationAILib.core.histogram import histogram_of
 from SegmentationAILib.core.patches import LogitsSlab
 from SegmentationAILib.core.restore import LabelRestorer
 
@@ -68,11 +67,3 @@ def test_case_35_labels_reach_the_last_voxel():
     assert labels[0, 0, 0] == labels[-1, -1, 0] == labels[0, -1, -1] == 0
     # The corner's eighth of the grid, and there the part above the surface uvw = 1/2.
     assert 0.02 < (labels[650:, 645:, 645:] == 9).mean() < 1
-
-
-def test_case_35_a_histogram_counts_every_voxel(tmp_path):
-    """Twin of the sparse kind: mapped, so that nothing is held; counted beyond 2^31."""
-    counts = histogram_of(np.broadcast_to(np.array([0, 1], np.uint8), (2**29, 4, 2)), "scan")
-    assert counts.voxels == 2**32
-    assert counts.zeros == 2**31
-    assert counts.mean == pytest.approx(0.5)
