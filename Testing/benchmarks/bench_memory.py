@@ -17,7 +17,8 @@ from SegmentationAILib.core.slab_memory import sliding_bytes
 from SegmentationAILib.core.windows import plan_windows
 
 SOURCE, NETWORK, PATCH, CLASSES = (512, 512, 800), (256, 256, 533), (128, 128, 128), 118
-HALF, SINGLE = "sums in half precision", "sums in single precision"
+HALF = "sums in half precision"
+HALF_TYPE: SumType = "float16"
 
 
 class BlobNetwork:
@@ -49,24 +50,25 @@ def segment(sum_in: SumType) -> int:
 
 
 def run() -> list[Measurement]:
-    """Return the peak memory in half and in single precision."""
+    """Return the peak memory in the precision that 4 GiB allow."""
     result = measure(
         "Memory of 118 classes on 512 x 512 x 800 (256 x 256 x 533 at 1.5 mm)",
-        {HALF: lambda: segment("float16"), SINGLE: lambda: segment("float32")},
+        {HALF: lambda: segment(HALF_TYPE)},
         ours=HALF,
-        peer=SINGLE,
-        goal="P3: under 4 GiB extra",
+        peer=HALF,
+        goal="P3: under 4 GiB extra, beside the input",
         rounds=1,
         warm_up=False,
     )
     windows = plan_windows(NETWORK, PATCH, 0.5)
-    names: dict[str, SumType] = {HALF: "float16", SINGLE: "float32"}
-    for name, sum_in in names.items():
-        estimate = sliding_bytes(windows, CLASSES, sum_in) / 2**30
-        found = result.cases[name].extra_mib / 1024
-        result.remarks.append(
-            f"- {name}: {found:.2f} GiB measured, of which the slab and patches {estimate:.2f}."
-        )
+    found = result.cases[HALF].extra_mib / 1024
+    half, single = (sliding_bytes(windows, CLASSES, t) / 2**30 for t in (HALF_TYPE, "float32"))
+    verdict = "holds" if found < 4 else "does not hold"
+    result.remarks += [
+        f"- {found:.2f} GiB at the peak ({verdict}), of which the slab and patches {half:.2f}.",
+        f"- Sums in single precision, which are taken where they fit, need {single:.2f} for these.",
+        "- No peer was run: whole logits on the network's grid alone are 15 GiB.",
+    ]
     return [result]
 
 
