@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -73,6 +74,36 @@ def expected_affine(step=None) -> np.ndarray:
     affine[:3, 3] = ORIGIN_LPS
     affine[:2] *= -1
     return affine
+
+
+STUDY = {
+    "SOPClassUID": CT_IMAGE, "Modality": "CT",
+    "StudyInstanceUID": generate_uid(entropy_srcs=["a study"]),
+    "SeriesInstanceUID": SERIES,
+    "FrameOfReferenceUID": generate_uid(entropy_srcs=["a frame"]),
+    "PatientName": "", "PatientID": "7", "PatientBirthDate": "", "PatientSex": "",
+    "StudyDate": "20260101", "StudyTime": "120000", "AccessionNumber": "", "StudyID": "1",
+    "ReferringPhysicianName": "", "InstanceNumber": 1,
+}  # fmt: skip
+
+
+def with_its_study(image: Dataset) -> Dataset:
+    """Fill in what says to which study, series and place an image belongs, where it is absent."""
+    for name, value in STUDY.items():
+        if not image.get(name):
+            setattr(image, name, value)
+    if not image.get("SOPInstanceUID"):
+        image.SOPInstanceUID = generate_uid()
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    return image
+
+
+def real_series_with_its_study(folder: Path, target: Path) -> list[Path]:
+    """Copy a public series, whose identity was taken out, with one that was made up."""
+    target.mkdir()
+    for path in folder.iterdir():
+        with_its_study(pydicom.dcmread(path)).save_as(target / path.name)
+    return sorted(target.iterdir())
 
 
 def save(images: list[Dataset], folder: Path) -> Path:

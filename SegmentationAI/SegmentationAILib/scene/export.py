@@ -71,7 +71,7 @@ def export_segmentation(
             f"Nothing can be written to {folder.name} ({error.strerror}); choose another folder."
         ) from error
     try:
-        chosen.write(labelmap, beside, _file_name(node.GetName()))
+        chosen.write(labelmap, beside, file_name(node.GetName()))
         written = sorted(beside.iterdir())
         return tuple(path.replace(folder / path.name) for path in written)
     except OSError as error:
@@ -113,14 +113,14 @@ def _file_names(labels: Sequence[Label], name: str) -> list[str]:
     """Return a different file name for every label."""
     names: list[str] = []
     for label in labels:
-        own = f"{name} {_file_name(label.name)}"
+        own = f"{name} {file_name(label.name)}"
         if own.casefold() in {other.casefold() for other in names}:
             own += f" {label.value}"
         names.append(own)
     return names
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """Return text as a file name that every system takes."""
     return re.sub(r"[^\w .+-]", "_", text).strip(" .")[:80] or "segmentation"
 

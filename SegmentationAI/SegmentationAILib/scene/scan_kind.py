@@ -13,7 +13,7 @@ from .vtk_voxels import voxels_from_image
 # Slicer's DICOM plugins keep the first in the subject hierarchy item of what they load, and the
 # instances in the node itself.
 _HIERARCHY_MODALITY = "DICOM.Modality"
-_INSTANCES = "DICOM.instanceUIDs"
+INSTANCES = "DICOM.instanceUIDs"
 _MODALITY = "0008,0060"
 _BODY_PART = "0018,0015"
 _MODALITY_WORDS = {"MR": "MR", "CT": "CT", "PT": "PET", "US": "Ultrasound", "NM": "Scintigraphy"}
@@ -60,7 +60,7 @@ def kind_of_scan(node: slicer.vtkMRMLVolumeNode, dicom_value: DicomValue = _not_
         GeometryError: The node has no voxels, or lies on no proper grid.
     """
     spacing = grid_of_node(node).spacing
-    instances = (node.GetAttribute(_INSTANCES) or "").split()
+    instances = (node.GetAttribute(INSTANCES) or "").split()
     modality = _hierarchy_value(node, _HIERARCHY_MODALITY)
     body_part = ""
     if instances:

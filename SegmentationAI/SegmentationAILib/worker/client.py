@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from ..core.labelmap import Labelmap
 from ..core.volume import Volume
 from ..resources import data_folder
 from .address import Address, address_of
@@ -23,7 +24,14 @@ from .exchange import Exchange, OwnedExchange
 from .frame import Array, Frame
 from .process import WorkerProcess, WorkerPython
 from .protocol import DEFAULT_MAX_BODY_BYTES, OK, Event, WorkerError, check_health
-from .wire_volumes import SegmentResult, frame_of_volumes, most_result_bytes, result_of_frame
+from .wire_volumes import (
+    FILE,
+    SegmentResult,
+    frame_of_labelmap,
+    frame_of_volumes,
+    most_result_bytes,
+    result_of_frame,
+)
 
 __all__ = [
     "Call",
@@ -138,6 +146,26 @@ class Worker:
             return scores
 
         return self._start("compare", Frame(header, arrays), decode, MOST_ANSWER_BYTES, on_event)
+
+    def dicom_seg(
+        self, labelmap: Labelmap, sources: Sequence[Path], on_event: OnEvent = ignore_event
+    ) -> Call[bytes]:
+        """Return the bytes of a DICOM Segmentation of the series that labels were made from.
+
+        Args:
+            labelmap: On the voxels of the series.
+            sources: Files of the series; the worker has to be on this machine.
+            on_event: Told of the progress, on another thread.
+        """
+
+        def decode(frame: Frame) -> bytes:
+            if FILE not in frame.arrays:
+                raise WorkerError("The worker's answer to dicom_seg is not understood.")
+            return frame.arrays[FILE].tobytes()
+
+        header = {"sources": [str(path.absolute()) for path in sources]}
+        most = DEFAULT_MAX_BODY_BYTES
+        return self._start("dicom_seg", frame_of_labelmap(header, labelmap), decode, most, on_event)
 
     def health(self) -> dict[str, Any]:
         """Return version, device and load of the worker; waits for the answer.

@@ -67,6 +67,7 @@ class Office:
             "remove": self._remove,
             "device": self._device_facts,
             "compare": self._compare,
+            "dicom_seg": self._dicom_seg,
         }
         work, key = works[name], str(frame.header.get("mapped", ""))
         held = [frame]
@@ -152,6 +153,11 @@ class Office:
         from .compare_work import compare_labels
 
         return compare_labels(frame, call.progress())
+
+    def _dicom_seg(self, frame: Frame, call: ServedCall) -> Frame:
+        from .dicom_seg_work import dicom_seg
+
+        return dicom_seg(frame, call.progress(), takes_paths=self._takes_paths)
 
     def _device_facts(self, frame: Frame, _: ServedCall) -> Frame:
         from .network_work import device_facts

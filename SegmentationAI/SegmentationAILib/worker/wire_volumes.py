@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ FIRST: Final = "volume"
 OTHER: Final = "channel "
 LAYER: Final = "layer "
 UNCERTAINTY: Final = "uncertainty"
+FILE: Final = "file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +73,34 @@ def volumes_of_frame(frame: Frame) -> tuple[Volume, dict[str, Volume]]:
 
 def frame_of_result(result: SegmentResult) -> Frame:
     """Return a frame that carries the result of a segmentation."""
-    labelmap = result.labelmap
+    frame = frame_of_labelmap({"report": result.report}, result.labelmap)
+    if result.uncertainty is None:
+        return frame
+    return Frame(frame.header, {**frame.arrays, UNCERTAINTY: result.uncertainty.voxels})
+
+
+def frame_of_labelmap(header: Mapping[str, Any], labelmap: Labelmap) -> Frame:
+    """Return a frame that carries a labelmap beside what ``header`` says."""
     arrays: dict[str, Array] = {f"{LAYER}{n}": layer for n, layer in enumerate(labelmap.layers)}
-    if result.uncertainty is not None:
-        arrays[UNCERTAINTY] = result.uncertainty.voxels
-    header = {
+    table = {
         "layers": len(labelmap.layers),
         "labels": [row_of_label(label) for label in labelmap.labels],
         "notes": list(labelmap.notes),
-        "report": result.report,
+        "affine": labelmap.affine.tolist(),
     }
-    return Frame(header, arrays)
+    return Frame({**header, **table}, arrays)
+
+
+def labelmap_of_frame(frame: Frame) -> Labelmap:
+    """Return the labelmap that a frame carries; its layers are views of the frame's bytes.
+
+    Raises:
+        WorkerError: The frame carries none.
+    """
+    try:
+        return _labelmap(frame, _affine(frame.header.get("affine")))
+    except (KeyError, TypeError, ValueError, GeometryError) as error:
+        raise WorkerError(f"The call brings no labels: {error}.") from error
 
 
 def result_of_frame(frame: Frame, volume: Volume) -> SegmentResult:
@@ -97,12 +115,8 @@ def result_of_frame(frame: Frame, volume: Volume) -> SegmentResult:
     """
     header, shape = frame.header, volume.grid.shape
     try:
-        layers = tuple(
-            np.array(frame.arrays[f"{LAYER}{n}"]) for n in range(_count(header["layers"]))
-        )
-        labels = tuple(label_of_row(row) for row in _rows(header["labels"]))
-        notes = tuple(str(note) for note in header["notes"])
-        labelmap = Labelmap(layers, labels, volume.affine, notes)
+        found = _labelmap(frame, volume.affine)
+        labelmap = replace(found, layers=tuple(np.array(layer) for layer in found.layers))
         entropy = frame.arrays.get(UNCERTAINTY)
         uncertainty = None if entropy is None else Volume(np.array(entropy), volume.affine)
         report = dict(header["report"])
@@ -110,9 +124,9 @@ def result_of_frame(frame: Frame, volume: Volume) -> SegmentResult:
         raise WorkerError(
             f"The worker's answer is no result of a segmentation: {error}."
         ) from error
-    found = labelmap.grid.shape
-    if found != shape or (uncertainty is not None and uncertainty.grid.shape != shape):
-        raise WorkerError(f"The worker answered with {found} voxels; {shape} were sent.")
+    answered = labelmap.grid.shape
+    if answered != shape or (uncertainty is not None and uncertainty.grid.shape != shape):
+        raise WorkerError(f"The worker answered with {answered} voxels; {shape} were sent.")
     return SegmentResult(labelmap, uncertainty, report)
 
 
@@ -152,6 +166,13 @@ def label_of_row(row: Mapping[str, Any]) -> Label:
         value=row["value"], name=name, color=(color[0], color[1], color[2]), layer=row["layer"],
         segment_id=str(row["segment_id"]), **fields_of_tags(tags),
     )  # fmt: skip
+
+
+def _labelmap(frame: Frame, affine: Affine) -> Labelmap:
+    header = frame.header
+    layers = tuple(frame.arrays[f"{LAYER}{n}"] for n in range(_count(header["layers"])))
+    labels = tuple(label_of_row(row) for row in _rows(header["labels"]))
+    return Labelmap(layers, labels, affine, tuple(str(note) for note in header["notes"]))
 
 
 def _affine(rows: Any) -> Affine:
