@@ -152,8 +152,8 @@ class TrainingRun:
         """Return logits `(1, K, ...)` and the channels `(1, ...)` that they should answer."""
         patch = torch.from_numpy(volume.astype(np.float32))[None, None]
         truth = torch.from_numpy(channels)[None]
-        # On CPUs with AVX512-BF16 and without AMX, torch 2.13 gives kernel gradients of NaN or worse
-        # for bfloat16 convolutions on grids of two voxels (oneDNN 3.12); three and more are right.
+        # On CPUs with AVX512-BF16 and without AMX, torch 2.13 gives kernel gradients of NaN
+        # or worse for bfloat16 convolutions on grids of two voxels (oneDNN 3.12); three are right.
         fine = min(patch.shape[2:]) >= 3 * self.network.stride
         with torch.autocast("cpu", torch.bfloat16, enabled=fine):
             if with_details:
