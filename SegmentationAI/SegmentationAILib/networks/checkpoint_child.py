@@ -107,7 +107,7 @@ def leave_the_network() -> bool:
     # An administrator may do it at once; others where user namespaces are open to them.
     if unshare is None:
         return False
-    return unshare(NEW_NETWORK) == 0 or unshare(NEW_NETWORK | NEW_USER) == 0
+    return bool(unshare(NEW_NETWORK) == 0 or unshare(NEW_NETWORK | NEW_USER) == 0)
 
 
 def _limit_memory(extra_bytes: int) -> None:
