@@ -57,7 +57,7 @@ def test_changes_are_against_the_accepted_volumes_or_another_time_point(a_labelm
     volume = node_from_volume(Volume(intensities[None], a_labelmap.affine), scene, "Scan")
     node = node_from_labelmap(a_labelmap, scene, volume, "Result")
     voxel = a_labelmap.grid.voxel_volume_ml
-    remember_accepted(node, {"a": 50 * voxel, "b": 24 * voxel}, ("a", "b"))
+    remember_accepted(node, {"a": 50 * voxel, "b": 24 * voxel * (1 + 1e-12)}, ("a", "b"))
     follower = MeasureFollower(ticker)
     follower.follow(node, volume, tables.append)
     ticker.run_until(lambda: tables)

@@ -188,8 +188,9 @@ def _change(volume_ml: float, before_ml: float | None) -> tuple[str, str]:
         return "–", "–"
     # Sums of the same voxels can differ in their last digit; 0.0 is added against a "-0".
     change = round(volume_ml - before_ml, 9) + 0.0
-    percent = f"{100 * change / before_ml:+.1f}" if before_ml > 0 else "–"
-    return f"{change:+.3g}", percent
+    if before_ml <= 0:
+        return f"{change:+.3g}", "–"
+    return f"{change:+.3g}", f"{round(100 * change / before_ml, 1) + 0.0:+.1f}"
 
 
 def _volumes_by_name(labelmap: Labelmap) -> dict[str, float]:

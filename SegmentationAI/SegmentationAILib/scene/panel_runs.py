@@ -6,19 +6,21 @@ from typing import Any
 import slicer
 
 from ..core.errors import Cancelled, SegmentationAIError
-from ..worker.client import Call
-from .background_call import started
-from .call_watch import OnProgress, watch_call
+from .call_watch import OnProgress
 from .commit import Committed
 from .commit_plan import Rule
 from .jobs import Asked, Run
 from .logic import Preview, SegmentationLogic
 from .panel_facts import Accepted, Outcome, Request
+from .placement import world_from_local
 from .prepared_runs import PreparedRun, PreparedRuns
-from .segmentation_node import labelmap_from_node
+from .segmentation_layers import labelmap_of_segmentation
+from .segmentation_state import copied_state, detached, let_go
 from .ticker import Ticker
 from .translation import tr as _
+from .turns import Steps, elsewhere, run_in_turns
 from .volume_change import remember_accepted, volumes_ml
+from .volume_node import grid_of_node
 
 OnEnd = Callable[[Outcome], None]
 OnAccepted = Callable[[Accepted], None]
@@ -46,7 +48,6 @@ class PanelRuns:
         self._preview: Preview | None = None
         self._sentence = ""
         self._notes: tuple[str, ...] = ()
-        self._last_id = ""
 
     def start(self, request: Request, on_progress: OnProgress, on_end: OnEnd) -> None:
         """Queue a run; a preview that still waits is thrown away.
@@ -83,27 +84,32 @@ class PanelRuns:
             if done is None:
                 on_accepted(Accepted(None, str(error)))
                 return
-            self._last_id = done.node.GetID()
-            self._remember_volumes(done)
+            run_in_turns(self._remember_volumes(done), self._ticker)
             sentence = " ".join((self._sentence, *done.notes))
             on_accepted(Accepted(done.node, sentence, "\n".join(self._notes)))
 
         self._logic.accept(preview, written)
         self._preview = None
 
-    def _remember_volumes(self, done: Committed) -> None:
-        """Measure what was accepted in the background, and write it into its segments."""
+    def _remember_volumes(self, done: Committed) -> Steps[None]:
+        """Measure what was accepted, step by step, and write it into its segments."""
         volume = done.node.GetNodeReference(done.node.GetReferenceImageGeometryReferenceRole())
         if volume is None:
             return  # a segmentation of another program; changes are told against others alone
-        labelmap = labelmap_from_node(done.node, volume)
+        grid, world = grid_of_node(volume), world_from_local(done.node)
+        segmentation = detached((yield from copied_state(done.node)))
 
-        def ended(call: Call[dict[str, float]]) -> None:
-            if done.node.GetScene() is self._scene:
-                remember_accepted(done.node, call.result(0), done.segment_ids)
+        def work() -> dict[str, float]:
+            return volumes_ml(labelmap_of_segmentation(segmentation, world, grid, resample=False))
 
-        call = started(lambda progress: volumes_ml(labelmap), "accepted volumes")
-        watch_call(call, self._ticker, lambda *_: None, ended)
+        try:
+            volumes = yield from elsewhere(work)
+        except SegmentationAIError:
+            return  # the segments lie on other voxels than their scan
+        finally:
+            let_go(segmentation)
+        if done.node.GetScene() is self._scene:
+            remember_accepted(done.node, volumes, done.segment_ids)
 
     def discard(self) -> None:
         """Throw the preview away."""
@@ -123,7 +129,7 @@ class PanelRuns:
         Raises:
             SegmentationAIError: There is none.
         """
-        self._editor().Undo()
+        self._logic.undo()
 
     def redo(self) -> None:
         """Bring it back.
@@ -131,23 +137,15 @@ class PanelRuns:
         Raises:
             SegmentationAIError: There is none.
         """
-        self._editor().Redo()
+        self._logic.redo()
 
     def can_undo(self) -> bool:
         """Return whether there is something to take back."""
-        return self._has_last() and bool(self._editor().CanUndo())
+        return self._logic.can_undo()
 
     def can_redo(self) -> bool:
         """Return whether there is something to bring back."""
-        return self._has_last() and bool(self._editor().CanRedo())
-
-    def _has_last(self) -> bool:
-        return bool(self._last_id) and self._scene.GetNodeByID(self._last_id) is not None
-
-    def _editor(self) -> slicer.vtkSlicerSegmentEditorLogic:
-        if not self._has_last():
-            raise SegmentationAIError(_("There is nothing to take back."))
-        return self._logic.editors.editor_of(self._scene.GetNodeByID(self._last_id))
+        return self._logic.can_redo()
 
 
 def _asked(request: Request) -> Asked:

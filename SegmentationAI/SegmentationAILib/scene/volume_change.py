@@ -33,7 +33,8 @@ def remember_accepted(
     for segment_id in segment_ids:
         segment = node.GetSegmentation().GetSegment(segment_id)
         if segment is not None and segment_id in volumes:
-            segment.SetTag(ACCEPTED_TAG, f"{volumes[segment_id]:.6g}")
+            # All digits: a rounded one would look like a change.
+            segment.SetTag(ACCEPTED_TAG, repr(volumes[segment_id]))
 
 
 def accepted_volumes(node: slicer.vtkMRMLSegmentationNode) -> dict[str, float]:

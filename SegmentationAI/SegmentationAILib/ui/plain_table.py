@@ -6,6 +6,9 @@ import qt
 
 from ..scene.panel_facts import Table
 
+# Pixels in which a name of two words can be read.
+LEAST_WIDTH = 90
+
 
 def show_table(widget: Any, table: Table, wide_column: int = 0) -> None:
     """Fill a QTableWidget; the chosen row stays chosen where there is one of that number."""
@@ -28,6 +31,10 @@ def show_table(widget: Any, table: Table, wide_column: int = 0) -> None:
             item.setToolTip(text)
     widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     widget.horizontalHeader().setSectionResizeMode(wide_column, qt.QHeaderView.Stretch)
+    if widget.columnWidth(wide_column) < LEAST_WIDTH:
+        # Numbers would take all the room; the table is scrolled sideways instead.
+        widget.horizontalHeader().setSectionResizeMode(wide_column, qt.QHeaderView.Interactive)
+        widget.setColumnWidth(wide_column, LEAST_WIDTH)
     # A row that is chosen already would be scrolled to.
     if 0 <= row < len(table.rows) and row != widget.currentRow():
         widget.selectRow(row)
