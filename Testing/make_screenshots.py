@@ -1,8 +1,8 @@
 """Pictures of the panel's steps on a real CT and a real MR, and the whole story in `Screenshots/`.
 
 Needs the public volumes beside the repository (`../shared/data`), or the folder that
-`SEGMENTATIONAI_SHARED` names. On MR runs the network that ships, on CT the one of the tests, whose
-structure is what is bright.
+`SEGMENTATIONAI_SHARED` names. On MR runs the network that ships, on CT the one of the tests, which
+is trained on a crop of that scan.
 """
 
 import os
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SEGMENTATIONAI_SHARED", ROOT.parent / "shared")) / "data"
 SCREENSHOTS = ROOT / "Screenshots"
 SCANS = {"mr": SHARED / "brain-t1" / "t1.nii.gz", "ct": SHARED / "ct-torso-3mm" / "ct.nii.gz"}
+NETWORKS = {"mr": "brain-any-contrast", "ct": "ct-organs"}
 WIDTH, LEAST_HEIGHT = 400, 560
 
 
@@ -36,16 +37,16 @@ def main() -> int:
 
 def _steps_of(kind: str, path: Path, home: Path) -> None:
     """Go through the steps with one scan, and picture each."""
+    from ct_network import ct_network_folder
     from slicer_adapter.application import running_slicer
-    from threshold_network import threshold_network_folder
 
     from SegmentationAILib.core.files import read_volume
     from SegmentationAILib.scene.volume_node import node_from_volume
     from SegmentationAILib.worker.client import LocalWorker
 
-    network = home / "networks" / "bright"
+    network = home / "networks" / NETWORKS["ct"]
     if not network.exists():
-        threshold_network_folder(network, patch_size=[96, 96, 96], title="Bright things, MR")
+        ct_network_folder(network, SHARED)
     with running_slicer() as running:
         import qt
 
@@ -68,10 +69,9 @@ def _steps_of(kind: str, path: Path, home: Path) -> None:
 def _drive(kind: str, module: object, window: object) -> None:
     panel = module.panel
     segment = panel.segment._ui
-    segment.showAllCheck.checked = True
+    # The MR is a NIfTI file and says nothing of its kind: all networks are listed for it.
     box = segment.networkSelector
-    shipped = box.findData("brain-any-contrast")
-    box.setCurrentIndex(shipped if kind == "mr" and shipped >= 0 else box.findData("bright"))
+    box.setCurrentIndex(box.findData(NETWORKS[kind]))
     _picture(window, f"{kind}-1-segment")
     segment.segmentButton.click()
     _wait(lambda: "left" in segment.progressLabel.text or segment.previewBox.visible)
@@ -122,10 +122,10 @@ def _queue(kind: str, module: object, window: object) -> None:
     from PySide6 import QtCore
 
     module.panel.open("Queue")
-    queue = module.panel.queue._ui
+    queue, chosen = module.panel.queue._ui, module.panel.segment._ui.networkSelector.currentText
     for names in (queue.queueScans, queue.queueNetworks):
         for row in range(names.count):
-            if names is queue.queueScans or "Bright" in names.item(row).text():
+            if names.item(row).text() in (module.logic.state().volume.GetName(), chosen):
                 names.item(row).setCheckState(QtCore.Qt.Checked)
     queue.enqueueButton.click()
     queue.enqueueButton.click()
