@@ -13,7 +13,7 @@ from SegmentationAILib.learn.brain_any_contrast import (
 )
 from SegmentationAILib.learn.brain_structures import CHANNELS
 from SegmentationAILib.learn.head_formula import ProceduralHead
-from SegmentationAILib.networks.architectures.space_to_depth_unet import SpaceToDepthUNet
+from SegmentationAILib.networks.architectures.two_scale_unet import TwoScaleUNet
 
 
 class Remembers(torch.nn.Module):
@@ -50,11 +50,11 @@ def test_validation_volumes_are_the_same_for_a_seed():
 @torch.no_grad()
 def test_exported_weights_give_the_same_answer(tmp_path):
     torch.manual_seed(0)
-    network = SpaceToDepthUNet(1, 4, (8, 16)).eval()
+    network = TwoScaleUNet(1, 4, (8, 16), (8, 16), 16).eval()
     export(network, tmp_path / "weights.safetensors")
     tensors = load_file(tmp_path / "weights.safetensors")
     assert {t.dtype for t in tensors.values()} == {torch.float16}
-    again = SpaceToDepthUNet(1, 4, (8, 16)).eval()
+    again = TwoScaleUNet(1, 4, (8, 16), (8, 16), 16).eval()
     again.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     patch = torch.randn(1, 1, 16, 16, 16)
     assert (again(patch).argmax(1) == network(patch).argmax(1)).float().mean() > 0.99

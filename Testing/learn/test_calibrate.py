@@ -3,15 +3,15 @@ import pytest
 import torch
 
 from SegmentationAILib.learn.calibrate import LARGEST, add_offsets, volume_offsets
-from SegmentationAILib.networks.architectures.space_to_depth_unet import SpaceToDepthUNet
+from SegmentationAILib.networks.architectures.two_scale_unet import TwoScaleUNet
 
 
 def a_blurred_ball(bias):
     """Logits that fall off with the distance from a ball's border, biased towards the ball."""
-    axes = np.meshgrid(*[np.arange(n) - n / 2 for n in (40, 36, 44)], indexing="ij")
+    axes = np.meshgrid(*[np.arange(n) - n / 2 for n in (80, 72, 88)], indexing="ij")
     radius = np.sqrt(sum(a**2 for a in axes))
-    logits = np.stack([np.zeros_like(radius), (12 - radius) / 2 + bias, radius * 0 - 20])
-    truth = (radius < 12).astype(np.uint8)
+    logits = np.stack([np.zeros_like(radius), (24 - radius) / 2 + bias, radius * 0 - 20])
+    truth = (radius < 24).astype(np.uint8)
     return torch.from_numpy(logits[None].astype(np.float32)), truth
 
 
@@ -36,8 +36,8 @@ def test_what_was_never_learned_is_not_hidden():
 @torch.no_grad()
 def test_offsets_are_added_to_every_voxels_logits():
     torch.manual_seed(0)
-    network = SpaceToDepthUNet(1, 3, (8, 16)).eval()
-    patch = torch.randn(1, 1, 8, 12, 8)
+    network = TwoScaleUNet(1, 3, (8, 16), (8, 16), 16).eval()
+    patch = torch.randn(1, 1, 16, 24, 16)
     before = network(patch)
     add_offsets(network, np.array([0.0, 0.5, -1.0], dtype=np.float32))
     expected = before + torch.tensor([0.0, 0.5, -1.0]).reshape(1, 3, 1, 1, 1)

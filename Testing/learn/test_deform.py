@@ -15,11 +15,12 @@ BOX = np.array([[-80.0, -100.0, -90.0], [80.0, 100.0, 90.0]])
 
 def test_without_deformation_every_voxel_reads_its_own_place_or_its_mirror():
     shape, spacing = (9, 7, 6), 2.5
-    points = random_coordinates(np.random.default_rng(1), shape, spacing, STILL, BOX)
+    points, mirrored = random_coordinates(np.random.default_rng(1), shape, spacing, STILL, BOX)
     expected = np.stack(
         np.meshgrid(*[(np.arange(n) - (n - 1) / 2) * spacing for n in shape], indexing="ij")
     )
     side = np.sign(points[0, -1, 0, 0])
+    assert mirrored == (side < 0)
     np.testing.assert_allclose(points[0], side * expected[0], atol=1e-5)
     np.testing.assert_allclose(points[1:], expected[1:], atol=1e-5)
 

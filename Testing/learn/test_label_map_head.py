@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from SegmentationAILib.core.errors import GeometryError
-from SegmentationAILib.learn.brain_structures import TISSUE_INDEX
+from SegmentationAILib.learn.brain_structures import RIGHT, TISSUE_INDEX
 from SegmentationAILib.learn.label_map_head import head_from_label_map
 
 from phantoms import oblique_affine
@@ -23,9 +23,11 @@ def points_of(*ras):
 def test_the_brains_center_is_the_origin():
     head = head_from_label_map(*a_label_map())
     # voxels 4..25, 4..19, 4..15 are brain: the hippocampus lies from +5.5, +3.75, +1 mm on
-    found = head.tissue_at(points_of((0, 0, 0), (7, 7, 5), (-7, 7, 5), (0, 0, 60), (60, 0, 0)))
+    found = head.code_at(points_of((0, 0, 0), (7, 7, 5), (-7, 7, 5), (0, 0, 60), (60, 0, 0)))
     names = ["cerebral white matter", "hippocampus", "cerebral white matter", "air", "air"]
-    assert found.ravel().tolist() == [TISSUE_INDEX[name] for name in names]
+    sides = [0, RIGHT, 0, 0, 0]
+    expected = [TISSUE_INDEX[name] + side for name, side in zip(names, sides, strict=True)]
+    assert found.ravel().tolist() == expected
 
 
 @pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1), (-1, -1, -1)])
@@ -39,9 +41,9 @@ def test_the_order_of_axes_in_the_file_changes_nothing(flips, order):
     head = head_from_label_map(turned, turned_affine)
     rng = np.random.default_rng(0)
     points = rng.uniform(-25, 25, (3, 40, 30, 5)).astype(np.float32)
-    assert np.mean(head.tissue_at(points) == expected.tissue_at(points)) > 0.97
+    assert np.mean(head.code_at(points) == expected.code_at(points)) > 0.97
     corner = points_of((7, 7, 5), (-7, -7, -5))
-    assert head.tissue_at(corner).tolist() == expected.tissue_at(corner).tolist()
+    assert head.code_at(corner).tolist() == expected.code_at(corner).tolist()
 
 
 def test_an_oblique_label_map_is_refused():

@@ -24,13 +24,15 @@ def test_labels_lie_in_ras_on_an_oblique_grid(a_phantom, side):
     labelmap = a_phantom[1]
     places = {17: (27, -5, -20), 18: (23, 16, -22), 10: (11, -2, 4), 16: (0, -8, -36)}
     found = {value: value_at(labelmap, (side * r, a, s)) for value, (r, a, s) in places.items()}
-    assert found == {value: value for value in places}
+    right = {17: 53, 18: 54, 10: 49, 16: 16}
+    assert found == ({value: value for value in places} if side < 0 else right)
 
 
-def test_the_amygdalas_volume_is_that_of_two_ellipsoids(a_phantom):
+@pytest.mark.parametrize("value", [18, 54])
+def test_an_amygdalas_volume_is_that_of_its_ellipsoid(a_phantom, value):
     labelmap = a_phantom[1]
-    volume_ml = np.count_nonzero(labelmap.layers[0] == 18) * labelmap.grid.voxel_volume_ml
-    assert volume_ml == pytest.approx(2 * 4 / 3 * np.pi * 8 * 7 * 8 / 1000, rel=0.04)
+    volume_ml = np.count_nonzero(labelmap.layers[0] == value) * labelmap.grid.voxel_volume_ml
+    assert volume_ml == pytest.approx(4 / 3 * np.pi * 8 * 7 * 8 / 1000, rel=0.04)
 
 
 def test_the_contrast_is_that_of_t1(a_phantom):
@@ -63,8 +65,8 @@ def test_the_default_grid_holds_the_whole_brain():
     assert np.abs(axes).max() < 0.9999
 
 
-def test_the_label_table_is_the_networks():
+def test_the_label_table_is_the_networks_without_what_the_formula_lacks():
     labels = structure_labels()
     assert [label.value for label in labels] == [s.value for s in STRUCTURES]
     small = head_phantom(grid=Grid((3, 4, 5), np.diag([30.0, 30.0, 30.0, 1.0])))[1]
-    assert small.labels == labels
+    assert small.labels == tuple(label for label in labels if label.value not in (26, 58))

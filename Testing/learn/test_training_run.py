@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from SegmentationAILib.learn.training_run import Schedule, TrainingRun
-from SegmentationAILib.networks.architectures.space_to_depth_unet import SpaceToDepthUNet
+from SegmentationAILib.learn.training_run import (
+    LONGEST_STEP_SECONDS,
+    Schedule,
+    TrainingRun,
+)
+from SegmentationAILib.networks.architectures.two_scale_unet import TwoScaleUNet
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +23,15 @@ def one_thread():
 
 def a_run(seed=0):
     torch.manual_seed(seed)
-    return TrainingRun(SpaceToDepthUNet(1, 3, (8, 16)), Schedule(minutes=1000.0, warm_up=1e-6))
+    return TrainingRun(
+        TwoScaleUNet(1, 3, (8, 16), (8, 16), 16), Schedule(minutes=1000.0, warm_up=1e-6)
+    )
 
 
 def a_volume():
     """Two slabs on a dark ground."""
-    channels = np.zeros((8, 12, 8), dtype=np.uint8)
-    channels[:, 2:6], channels[:, 6:10] = 1, 2
+    channels = np.zeros((16, 24, 16), dtype=np.uint8)
+    channels[:, 4:12], channels[:, 12:20] = 1, 2
     return np.array([0.0, 0.5, 1.0], dtype=np.float16)[channels], channels
 
 
@@ -63,13 +69,26 @@ def test_the_averaged_network_follows_without_gradients():
     assert not any(p.requires_grad for p in run.averaged.parameters())
 
 
-def test_the_branch_for_detail_joins_at_its_time():
-    early, late = a_run(), a_run()
-    late.schedule = Schedule(minutes=1000.0, warm_up=1e-6, details_from=0.0)
-    early.learn(*a_volume())
-    late.learn(*a_volume())
-    assert not early.network.detail_head.weight.any()
-    assert late.network.detail_head.weight.abs().max() > 0
+def test_what_is_frozen_stays_as_it_was():
+    run = a_run()
+    frozen = run.network.whole.stem.weight
+    frozen.requires_grad_(False)
+    before = frozen.clone(), run.network.whole.encoder[1].first.weight.clone()
+    run.learn(*a_volume())
+    assert torch.equal(frozen, before[0])
+    assert not torch.equal(run.network.whole.encoder[1].first.weight, before[1])
+
+
+def test_time_in_which_the_process_was_halted_does_not_count(monkeypatch):
+    run = a_run()
+    seconds = iter([100.0, 102.0, 5000.0])
+    monkeypatch.setattr(
+        "SegmentationAILib.learn.training_run.time.monotonic", lambda: next(seconds)
+    )
+    run.start_clock()
+    run.learn(*a_volume())
+    run.learn(*a_volume())
+    assert 60 * run.minutes == pytest.approx(2.0 + LONGEST_STEP_SECONDS)
 
 
 def test_a_resumed_run_continues_as_if_it_had_not_stopped(tmp_path):

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..networks.architectures.space_to_depth_unet import SpaceToDepthUNet
+from ..networks.architectures.two_scale_unet import TwoScaleUNet
 
 Offsets = NDArray[np.float32]
 
-# Every eighth voxel tells a structure's volume over many heads to about 1 %.
-EVERY = 8
+# This part of the voxels tells a structure's volume over many heads to about 1 %.
+EVERY = 64
 ROUNDS = 60
 RATE = 0.5
 # An offset beyond this would repair a channel that has not been learned: it must show instead.
@@ -52,12 +52,12 @@ def volume_offsets(
     return _matching_offsets(np.concatenate(logits, axis=1), np.concatenate(truth))
 
 
-def add_offsets(network: SpaceToDepthUNet, offsets: Offsets) -> None:
+def add_offsets(network: TwoScaleUNet, offsets: Offsets) -> None:
     """Add offsets to the network's logits, in place: they become part of the last layer's bias."""
     bias = network.head.bias
     assert bias is not None
     with torch.no_grad():
-        bias.add_(torch.from_numpy(np.repeat(offsets, 8)))
+        bias.add_(torch.from_numpy(np.tile(offsets, 8)))
 
 
 def _matching_offsets(logits: NDArray[np.float32], truth: np.ndarray) -> Offsets:

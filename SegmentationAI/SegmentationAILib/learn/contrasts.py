@@ -42,6 +42,7 @@ _LIKE: dict[str, tuple[float, float, float]] = {
     "ventral diencephalon": (0.69, 0.35, 0.50),
     "white matter lesion": (0.60, 0.66, 0.92),
     "choroid plexus": (0.32, 0.75, 0.42),
+    "inferior choroid plexus": (0.32, 0.75, 0.42),
     "deep vessel": (0.40, 0.50, 0.35),
     "optic chiasm": (0.68, 0.38, 0.48),
     "neck vessel": (0.40, 0.20, 0.20),

@@ -94,8 +94,10 @@ def random_coordinates(
     spacing_mm: float,
     ranges: DeformationRanges,
     head_box_mm: NDArray[np.float64],
-) -> Array:
-    """Return `(3, I, J, K)`: where each voxel reads the head, mm from the brain's center, RAS.
+) -> tuple[Array, bool]:
+    """Return where each voxel reads the head, and whether left and right change places.
+
+    The places `(3, I, J, K)` are mm from the brain's center, RAS.
 
     Args:
         rng: source of every random choice.
@@ -122,4 +124,4 @@ def random_coordinates(
             + (k + np.float32(shift[row]))[None, None, :]
             + np.float32(strength) * smooth_field(rng, shape, knots)
         )
-    return points
+    return points, bool(np.linalg.det(matrix) < 0.0)

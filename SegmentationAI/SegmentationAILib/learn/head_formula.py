@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .brain_structures import TISSUE_INDEX
+from .brain_structures import RIGHT, TISSUE_INDEX
 from .deform import Array
 from .head_parameters import (
     DEEP_SOLIDS,
@@ -28,15 +28,15 @@ GAP_MM = 4.0
 
 
 class ProceduralHead:
-    """The tissue at every point of a head, by formula (a `Head` of the synthesizer)."""
+    """The tissue and side at every point of a head, by formula (a `Head` of the synthesizer)."""
 
     box_mm: NDArray[np.float64] = np.array([[-84.0, -104.0, -110.0], [84.0, 112.0, 90.0]])
 
     def __init__(self, parameters: HeadParameters = DEFAULT) -> None:
         self.parameters = parameters
 
-    def tissue_at(self, points_mm: Array) -> NDArray[np.uint8]:
-        """Return tissue indices `(I, J, K)` at points `(3, I, J, K)` (see `Head`)."""
+    def code_at(self, points_mm: Array) -> NDArray[np.uint8]:
+        """Return codes `(I, J, K)` at points `(3, I, J, K)` (see `Head`)."""
         points = np.asarray(points_mm, dtype=np.float32)
         cerebrum = _cerebrum_depth(points)
         tissues = self._outside(points, cerebrum)
@@ -50,6 +50,7 @@ class ProceduralHead:
             a, b, c = (factor * axis for axis in solid.semi_axes_mm)
             inside = _radius(points, center, (a, b, c), solid.paired) < 1.0
             tissues[inside] = TISSUE_INDEX[solid.tissue]
+        tissues[points[0] > 0.0] += np.uint8(RIGHT)
         return tissues
 
     def _outside(self, points: Array, cerebrum: Array) -> NDArray[np.uint8]:

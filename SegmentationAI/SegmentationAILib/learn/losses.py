@@ -15,18 +15,16 @@ def dice_and_cross_entropy(logits: Tensor, channels: Tensor, dice_weight: float 
     the cross-entropy: its Dice is 0 for any false positive, however small, and would add noise.
 
     Args:
-        logits: `(B, K, ...)`, any float type; computed in float32.
-        channels: `(B, ...)` int64, 0 to K - 1.
+        logits: `(N, K)`, a row per voxel, any float type; computed in float32.
+        channels: `(N,)` int64, 0 to K - 1.
         dice_weight: of the Dice part.
     """
     count = logits.shape[1]
-    log_probabilities = functional.log_softmax(logits.flatten(2).float(), dim=1)
-    target = channels.flatten(1)
-    of_target = log_probabilities.gather(1, target[:, None])[:, 0]
+    log_probabilities = functional.log_softmax(logits.float(), dim=1)
+    of_target = log_probabilities.gather(1, channels[:, None])[:, 0]
     cross_entropy = -of_target.mean()
-    flat = target.reshape(-1)
-    hit = torch.zeros(count).index_add(0, flat, of_target.exp().reshape(-1))
-    predicted = log_probabilities.exp().sum(dim=(0, 2))
-    present = torch.bincount(flat, minlength=count).float()
+    hit = torch.zeros(count).index_add(0, channels, of_target.exp())
+    predicted = log_probabilities.exp().sum(dim=0)
+    present = torch.bincount(channels, minlength=count).float()
     dice = (2.0 * hit + 1.0) / (predicted + present + 1.0)
     return cross_entropy + dice_weight * (1.0 - dice[present > 0].mean())

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.labelmap import Label, Labelmap, labels_from_channels
 from ..core.volume import Grid, Volume
-from .brain_structures import CHANNEL_OF_TISSUE, STRUCTURES
+from .brain_structures import CHANNEL_OF_CODE, STRUCTURES, tissues_of
 from .contrasts import random_mixture
 from .deform import apply_per_axis, smooth_field
 from .head_formula import ProceduralHead
@@ -16,6 +16,8 @@ from .synthesize import slice_matrix
 # Oblique and anisotropic, so that whatever mistakes an axis is found; axes run to L, P and S.
 PHANTOM_SHAPE = (150, 186, 124)
 PHANTOM_SPACING_MM = (1.2, 1.2, 1.7)
+# The accumbens: the formula has none.
+NOT_DRAWN = (26, 58)
 _TILT_DEG = (7.0, -5.0, 9.0)
 _BLUR_MM = 0.7
 _BRIGHTEST = 1000.0
@@ -34,7 +36,8 @@ def head_phantom(
         seed: of the noise, the coil's bias field and the exact intensities.
     """
     grid = phantom_grid() if grid is None else grid
-    tissues = ProceduralHead(parameters).tissue_at(_points(grid))
+    codes = ProceduralHead(parameters).code_at(_points(grid))
+    tissues = tissues_of(codes)
     rng = np.random.default_rng(seed)
     mixture = random_mixture(rng, "T1", scatter=0.01)
     noise = rng.standard_normal(grid.shape, dtype=np.float32)
@@ -44,11 +47,9 @@ def head_phantom(
     intensities *= np.exp(np.float32(0.08) * smooth_field(rng, grid.shape, (3, 3, 3)))
     noise = rng.standard_normal(grid.shape, dtype=np.float32)
     intensities = np.abs(intensities + np.float32(0.01) * noise) * np.float32(_BRIGHTEST)
-    values = labels_from_channels(CHANNEL_OF_TISSUE[tissues], [0, *(s.value for s in STRUCTURES)])
-    return (
-        Volume(intensities[None], grid.affine),
-        Labelmap((values,), structure_labels(), grid.affine),
-    )
+    values = labels_from_channels(CHANNEL_OF_CODE[codes], [0, *(s.value for s in STRUCTURES)])
+    drawn = tuple(label for label in structure_labels() if label.value not in NOT_DRAWN)
+    return Volume(intensities[None], grid.affine), Labelmap((values,), drawn, grid.affine)
 
 
 def structure_labels() -> tuple[Label, ...]:

@@ -6,8 +6,8 @@ field, noise, a limited field of view, skull-stripping.
 
 After Billot et al., SynthSeg: Segmentation of brain MRI scans of any contrast and resolution
 without retraining, Medical Image Analysis 86, 2023, doi:10.1016/j.media.2023.102789. We depart in
-painting directly on the working grid of 2 mm (an eighth of the voxels) with a blur in place of the
-averaging, in contrasts like real sequences (`contrasts`), and in drawing white matter lesions.
+blurring on the working grid of 1 mm in place of resampling to it, in contrasts like real sequences
+(`contrasts`), and in drawing white matter lesions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .brain_structures import CHANNEL_OF_TISSUE, TISSUE_INDEX
+from .brain_structures import CHANNEL_OF_CODE, MIRRORED_CHANNEL, TISSUE_INDEX, tissues_of
 from .contrasts import Contrast, random_mixture
 from .deform import (
     Array,
@@ -31,20 +31,22 @@ from .deform import (
 # The card's intensity rule: these percentiles of the voxels that are not 0 become 0 and 1, and what
 # lies outside is clipped.
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+# Distance of the knots of the texture within a tissue, and of the waves of a stripping mask.
+GRAIN_MM, WAVE_MM = 8.0, 16.0
 
 
 class Head(Protocol):
-    """Something that knows the tissue at every point."""
+    """Something that knows the tissue and the side of the body at every point."""
 
     @property
     def box_mm(self) -> NDArray[np.float64]:
         """The head's extent `(2, 3)` from the brain's center, mm."""
         ...
 
-    def tissue_at(self, points_mm: Array) -> NDArray[np.uint8]:
-        """Return tissue indices `(I, J, K)` at points `(3, I, J, K)`, mm from the brain's center.
+    def code_at(self, points_mm: Array) -> NDArray[np.uint8]:
+        """Return codes (tissue and side), `(I, J, K)`, at points `(3, I, J, K)`.
 
-        The points' first axis runs along R, A, S.
+        Points are mm from the brain's center; their first axis runs along R, A, S.
         """
         ...
 
@@ -63,18 +65,18 @@ class Synthesis:
         difficulty: 0 to 1, scales noise, bias field, blur and slice thickness.
     """
 
-    shape: tuple[int, int, int] = (80, 96, 80)
-    spacing_mm: float = 2.0
+    shape: tuple[int, int, int] = (160, 192, 160)
+    spacing_mm: float = 1.0
     deformation: DeformationRanges = field(default_factory=DeformationRanges)
     contrasts: tuple[tuple[Contrast, float], ...] = (
-        ("random", 0.55),
-        ("T1", 0.2),
-        ("T2", 0.13),
-        ("FLAIR", 0.12),
+        ("random", 0.22),
+        ("T1", 0.5),
+        ("T2", 0.14),
+        ("FLAIR", 0.14),
     )
     scatter: float = 0.07
-    strip: float = 0.35
-    difficulty: float = 1.0
+    strip: float = 0.4
+    difficulty: float = 0.75
 
 
 def synthesize(
@@ -82,16 +84,19 @@ def synthesize(
 ) -> tuple[Array, NDArray[np.uint8]]:
     """Return a volume `(I, J, K)`, float32 in 0 to 1, and its channels `(I, J, K)`, uint8."""
     shape, spacing = synthesis.shape, synthesis.spacing_mm
-    points = random_coordinates(rng, shape, spacing, synthesis.deformation, head.box_mm)
-    tissues = head.tissue_at(points)
-    channels = CHANNEL_OF_TISSUE[tissues]
+    points, mirrored = random_coordinates(rng, shape, spacing, synthesis.deformation, head.box_mm)
+    codes = head.code_at(points)
+    tissues = tissues_of(codes)
+    channels = CHANNEL_OF_CODE[codes]
+    if mirrored:
+        channels = MIRRORED_CHANNEL[channels]
     names, weights = zip(*synthesis.contrasts, strict=True)
     contrast: Contrast = names[rng.choice(len(names), p=weights)]
     if rng.random() < 0.3:
         _add_lesions(rng, tissues)
     kept = np.ones(shape, dtype=bool)
     if rng.random() < synthesis.strip:
-        kept = _stripping_mask(rng, channels)
+        kept = _stripping_mask(rng, channels, spacing)
     if rng.random() < 0.25:
         kept &= _field_of_view(rng, shape)
     intensities = _paint(rng, tissues, contrast, synthesis)
@@ -104,11 +109,12 @@ def normalized(intensities: Array, rng: np.random.Generator | None = None) -> Ar
     low, high = LOW_PERCENTILE, HIGH_PERCENTILE
     if rng is not None and rng.random() < 0.5:
         low, high = rng.uniform(0.0, 2.0), rng.uniform(97.5, 100.0)
-    present = intensities[intensities != 0]
+    present = intensities.ravel()[::8]
+    present = present[present != 0]
     if present.size == 0:
         return intensities
     # Every eighth voxel gives the percentiles of a whole head to three digits.
-    bottom, top = np.percentile(present[::8], [low, high])
+    bottom, top = np.percentile(present, [low, high])
     scaled = (intensities - bottom) / max(top - bottom, 1e-6)
     return np.asarray(np.clip(scaled, 0.0, 1.0), dtype=np.float32)
 
@@ -122,14 +128,14 @@ def _paint(
     grain = rng.standard_normal(shape, dtype=np.float32)
     if rng.random() < 0.5:
         grain = np.float32(0.6) * grain + np.float32(0.8) * smooth_field(
-            rng, shape, tuple(max(3, n // 4) for n in shape)
+            rng, shape, tuple(max(3, round(n * spacing / GRAIN_MM)) for n in shape)
         )
     image = mixture.means[tissues] + mixture.deviations[tissues] * grain
     image = apply_per_axis(image, _random_resolution(rng, shape, spacing, hard))
     strength = rng.uniform(0.0, 0.35) * hard
     knots = tuple(max(2, round(n * spacing / rng.uniform(45.0, 90.0))) for n in shape)
     image *= np.exp(np.float32(strength) * smooth_field(rng, shape, knots))
-    level = rng.uniform(0.0, 0.06) * hard * (rng.random() < 0.8)
+    level = rng.uniform(0.0, 0.08) * hard * (rng.random() < 0.8)
     image += np.float32(level) * rng.standard_normal(shape, dtype=np.float32)
     # Magnitude images have no negative values; a gamma bends the contrast as processing does.
     image = np.abs(image, out=image)
@@ -139,13 +145,15 @@ def _paint(
 def _random_resolution(
     rng: np.random.Generator, shape: tuple[int, int, int], spacing_mm: float, difficulty: float
 ) -> list[Array]:
-    """Return a matrix `(n, n)` per axis: blur, and for a third thick slices along a random axis."""
-    blur_mm = rng.uniform(0.8, 1.0 + 1.2 * difficulty)
-    thick_axis = int(rng.integers(3)) if rng.random() < 0.35 * difficulty else -1
+    """Return a matrix `(n, n)` per axis: blur, and now and then thick slices along one axis."""
+    # Half of the scans are about as sharp as voxels of 1 mm let them be.
+    sharp = rng.random() < 0.5
+    blur_mm = rng.uniform(0.35, 0.65) if sharp else rng.uniform(0.5, 0.65 + 0.9 * difficulty)
+    thick_axis = int(rng.integers(3)) if rng.random() < 0.3 * difficulty else -1
     matrices = []
     for axis, size in enumerate(shape):
         if axis == thick_axis:
-            distance = rng.uniform(3.0, 7.5)
+            distance = rng.uniform(2.0, 7.0)
             thickness = distance * rng.uniform(0.6, 1.0)
             matrices.append(slice_matrix(size, spacing_mm, thickness / 2.355, distance))
         else:
@@ -175,13 +183,17 @@ def _add_lesions(rng: np.random.Generator, tissues: NDArray[np.uint8]) -> None:
     ]
 
 
-def _stripping_mask(rng: np.random.Generator, channels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _stripping_mask(
+    rng: np.random.Generator, channels: NDArray[np.uint8], spacing_mm: float
+) -> NDArray[np.bool_]:
     """Return a brain mask as stripping tools leave it: tight or loose, with a wavy border."""
     shape = (channels.shape[0], channels.shape[1], channels.shape[2])
     brain = ((channels > 0) & (channels != _FLUID_CHANNEL)).astype(np.float32)
     sigma = rng.uniform(2.0, 5.0)
-    blurred = apply_per_axis(brain, [slice_matrix(n, 2.0, sigma, 2.0) for n in shape])
-    wave = rng.uniform(0.0, 0.08) * smooth_field(rng, shape, tuple(max(3, n // 8) for n in shape))
+    blurred = apply_per_axis(brain, [slice_matrix(n, spacing_mm, sigma, spacing_mm) for n in shape])
+    wave = rng.uniform(0.0, 0.08) * smooth_field(
+        rng, shape, tuple(max(3, round(n * spacing_mm / WAVE_MM)) for n in shape)
+    )
     return np.asarray(blurred + wave > rng.uniform(0.12, 0.5))
 
 
@@ -197,4 +209,4 @@ def _field_of_view(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDA
     return seen
 
 
-_FLUID_CHANNEL = int(CHANNEL_OF_TISSUE[TISSUE_INDEX["cerebrospinal fluid"]])
+_FLUID_CHANNEL = int(CHANNEL_OF_CODE[TISSUE_INDEX["cerebrospinal fluid"]])

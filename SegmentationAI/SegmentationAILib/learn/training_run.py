@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..networks.architectures.space_to_depth_unet import (
-    SpaceToDepthUNet,
-    space_to_depth,
-)
-from .losses import dice_and_cross_entropy
+from ..networks.architectures.two_scale_unet import TwoScaleUNet
 from .orthogonal_momentum import OrthogonalMomentum, split_parameters
+from .two_scale_loss import two_scale_loss
 
 logger = logging.getLogger(__name__)
+
+LONGEST_STEP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Schedule:
     Attributes:
         minutes: length of the whole training.
         kernels: highest learning rate of the convolution kernels (`OrthogonalMomentum`).
+        whole_kernels: the same for the first look, which starts from weights that it had before.
         others: highest learning rate of first layer, last layer and normalization (AdamW).
         floor: lowest rate, as a fraction of the highest.
         warm_up: fraction of the training in which the rate rises.
@@ -37,20 +37,16 @@ class Schedule:
             finds the small structures, but it draws what is uncertain too large: after half of the
             training the hippocampi of the held-out heads had 1.9 times their volume.
         dice_after: its weight from then on.
-        details: highest learning rate of the detail branch's last layer (AdamW).
-        details_from: fraction of the training from which the branch on the full grid takes part;
-            a step costs half as much again with it.
     """
 
     minutes: float
     kernels: float = 0.02
+    whole_kernels: float = 0.01
     others: float = 2e-3
-    floor: float = 0.01
+    floor: float = 0.0
     warm_up: float = 0.02
     dice_until: float = 0.5
-    dice_after: float = 0.02
-    details: float = 2e-2
-    details_from: float = 0.65
+    dice_after: float = 0.1
 
     def rate(self, fraction: float) -> float:
         """Return the rate as a fraction of the highest: a linear rise, then half a cosine.
@@ -74,27 +70,32 @@ class TrainingRun:
     steps and not a network that stopped half-way.
     """
 
-    def __init__(self, network: SpaceToDepthUNet, schedule: Schedule) -> None:
+    def __init__(self, network: TwoScaleUNet, schedule: Schedule, seed: int = 0) -> None:
         self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
         self.schedule = schedule
-        outer = (network.stem, network.head, network.detail_head)
+        outer = (network.stem, network.head, network.whole_head, network.whole.stem)
         kernels, others = split_parameters(network, outer)
-        details = list(network.detail_head.parameters())
-        others = [p for p in others if p is not details[0]]
+        of_whole = {id(parameter) for parameter in network.whole.parameters()}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "kernels": OrthogonalMomentum(kernels, lr=schedule.kernels),
+            "kernels": OrthogonalMomentum(
+                [p for p in kernels if id(p) not in of_whole], lr=schedule.kernels
+            ),
+            "whole kernels": OrthogonalMomentum(
+                [p for p in kernels if id(p) in of_whole], lr=schedule.whole_kernels
+            ),
             "others": torch.optim.AdamW(others, lr=schedule.others, betas=(0.9, 0.99)),
-            "details": torch.optim.AdamW(details, lr=schedule.details, betas=(0.9, 0.99)),
         }
+        self.highest = {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
         self.step = 0
-        self._seconds_before = 0.0
-        self._started = time.monotonic()
+        self._seed = seed
+        self._seconds = 0.0
+        self._last = time.monotonic()
 
     @property
     def minutes(self) -> float:
         """Minutes trained so far, those before a resume included."""
-        return (self._seconds_before + time.monotonic() - self._started) / 60.0
+        return self._seconds / 60.0
 
     @property
     def fraction(self) -> float:
@@ -102,31 +103,32 @@ class TrainingRun:
         return min(1.0, self.minutes / self.schedule.minutes)
 
     def start_clock(self) -> None:
-        """Let the training's time run from now; what came before a resume stays counted."""
-        self._started = time.monotonic()
+        """Let the training's time run from now; what came before stays counted."""
+        self._last = time.monotonic()
 
     def learn(self, volume: np.ndarray, channels: np.ndarray) -> float:
         """Take one step on a volume `(I, J, K)` with its channels `(I, J, K)`; return the loss."""
         fraction = self.fraction
         rate = self.schedule.rate(fraction)
-        self.optimizers["kernels"].param_groups[0]["lr"] = rate * self.schedule.kernels
-        self.optimizers["others"].param_groups[0]["lr"] = rate * self.schedule.others
-        self.optimizers["details"].param_groups[0]["lr"] = rate * self.schedule.details
-        logits, target = self._logits(volume, channels, fraction >= self.schedule.details_from)
-        loss = dice_and_cross_entropy(logits, target, self.schedule.dice_weight(fraction))
+        for name, optimizer in self.optimizers.items():
+            optimizer.param_groups[0]["lr"] = rate * self.highest[name]
+        rng = np.random.default_rng([self._seed, self.step])
+        weight = self.schedule.dice_weight(fraction)
+        loss = two_scale_loss(self.network, volume, channels, weight, rng)
         self.network.zero_grad()
         torch.autograd.backward(loss)
         for optimizer in self.optimizers.values():
             optimizer.step()
         self.step += 1
         self._average()
+        self._tick()
         return float(loss.detach())
 
     def save(self, path: Path) -> None:
         """Write everything that `load` needs; the file appears whole or not at all."""
         state = {
             "step": self.step,
-            "seconds": 60.0 * self.minutes,
+            "seconds": self._seconds,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
@@ -143,25 +145,14 @@ class TrainingRun:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.step = state["step"]
-        self._seconds_before = state["seconds"]
-        self._started = time.monotonic()
+        self._seconds = state["seconds"]
+        self.start_clock()
 
-    def _logits(
-        self, volume: np.ndarray, channels: np.ndarray, with_details: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Return logits `(1, K, ...)` and the channels `(1, ...)` that they should answer."""
-        patch = torch.from_numpy(volume.astype(np.float32))[None, None]
-        truth = torch.from_numpy(channels)[None]
-        # On CPUs with AVX512-BF16 and without AMX, torch 2.13 gives kernel gradients of NaN
-        # or worse for bfloat16 convolutions on grids of two voxels (oneDNN 3.12); three are right.
-        fine = min(patch.shape[2:]) >= 3 * self.network.stride
-        with torch.autocast("cpu", torch.bfloat16, enabled=fine):
-            if with_details:
-                return self.network.training_logits(patch), truth.long()
-            folded = self.network.folded_logits(patch)
-        return folded.unflatten(1, (self.network.out_channels, 8)), space_to_depth(
-            truth[None]
-        ).long()
+    def _tick(self) -> None:
+        # A process that was halted has not trained meanwhile.
+        now = time.monotonic()
+        self._seconds += min(now - self._last, LONGEST_STEP_SECONDS)
+        self._last = now
 
     @torch.no_grad()
     def _average(self) -> None:

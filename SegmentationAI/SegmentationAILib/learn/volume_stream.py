@@ -19,8 +19,8 @@ from .label_map_head import LabelMapHead
 from .synthesize import Head, Synthesis, synthesize
 
 Sample = tuple[NDArray[np.float16], NDArray[np.uint8]]
-# Volumes that wait: enough to ride out a pause of either side, 2 MB each.
-WAITING = 8
+# Volumes that wait: enough to ride out a pause of either side, 15 MB each.
+WAITING = 6
 # The first tenth of the training goes from gentle to full difficulty.
 GENTLE_UNTIL = 0.1
 
@@ -39,9 +39,9 @@ class StreamSettings:
     """
 
     synthesis: Synthesis
-    larger_shape: tuple[int, int, int] = (96, 112, 96)
+    larger_shape: tuple[int, int, int] = (192, 224, 192)
     larger: float = 0.12
-    procedural: float = 0.1
+    procedural: float = 0.06
     seed: int = 0
     processes: int = 1
 
@@ -85,7 +85,7 @@ def random_head(
 
 def _samples(queue: Queue[Sample]) -> Iterator[Sample]:
     while True:
-        yield queue.get(timeout=120)
+        yield queue.get(timeout=600)
 
 
 def _make_volumes(
@@ -99,11 +99,11 @@ def _make_volumes(
     # The done fraction is part of the seed: a resumed run draws new volumes.
     rng = np.random.default_rng([settings.seed, index, int(fraction.value * 1e6)])
     while True:
-        difficulty = min(1.0, 0.3 + 0.7 * fraction.value / GENTLE_UNTIL)
+        gentle = min(1.0, 0.3 + 0.7 * fraction.value / GENTLE_UNTIL)
         synthesis = replace(
             settings.synthesis,
-            difficulty=difficulty,
-            deformation=settings.synthesis.deformation.scaled(difficulty),
+            difficulty=gentle * settings.synthesis.difficulty,
+            deformation=settings.synthesis.deformation.scaled(gentle),
         )
         if rng.random() < settings.larger:
             synthesis = replace(synthesis, shape=settings.larger_shape)

@@ -31,6 +31,7 @@ ARCHITECTURES: Final[dict[str, str]] = {
     "strided-autoencoder": "strided_autoencoder:StridedAutoencoder",
     "super-image": "super_image:SuperImage",
     "swin-unetr": "swin_unetr:SwinUNETR",
+    "two-scale-unet": "two_scale_unet:TwoScaleUNet",
     "unet": "unet:UNet",
     "unet2d-liver": "liver_unet:LiverUNet",
     "unetpp": "unetpp:UNetPlusPlus",
