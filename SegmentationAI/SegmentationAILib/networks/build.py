@@ -15,6 +15,7 @@ from .expected_shapes import built_network
 from .folds import split_folds
 from .interleaved_meshnet import InterleavedMeshNet
 from .precision import Precision, choose_precision
+from .preparation import Preparation
 from .run_meshnet import WholeMeshNet
 from .run_openvino import OpenVinoNetwork, openvino_is_there, openvino_precisions
 from .run_torch import TorchNetwork
@@ -69,6 +70,7 @@ def load_network(
     precision: str = "auto",
     calibration: Sequence[Patch] = (),
     dropout_samples: int = 0,
+    preparation: Preparation | None = None,
 ) -> RunningNetwork:
     """Return the network of a card, ready to be called.
 
@@ -79,6 +81,7 @@ def load_network(
         precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
         calibration: Prepared real patches for int8.
         dropout_samples: Answers with dropout that are averaged; 0 runs it without.
+        preparation: Told when a network is prepared for this computer.
 
     Raises:
         WeightsError: The weights are not those of the card's architecture.
@@ -87,7 +90,7 @@ def load_network(
     """
     if card.folds > 1:
         folds = [
-            load_network(one, part, device, precision, calibration, dropout_samples)
+            load_network(one, part, device, precision, calibration, dropout_samples, preparation)
             for one, part in split_folds(card, weights)
         ]
         return Ensemble(folds, "logits")
@@ -103,7 +106,7 @@ def load_network(
         network = _by_torch(card, module, found, chosen.precision)
         return _Noted(DropoutSamples(network, dropout_samples, card.output), notes)
     if found.kind == "cpu":
-        return _Noted(*_on_cpu(card, module, chosen.precision, notes, calibration))
+        return _Noted(*_on_cpu(card, module, chosen.precision, notes, calibration, preparation))
     return _Noted(_by_torch(card, module, found, chosen.precision), notes)
 
 
@@ -122,6 +125,7 @@ def _on_cpu(
     precision: Precision,
     notes: tuple[str, ...],
     calibration: Sequence[Patch],
+    preparation: Preparation | None,
 ) -> tuple[RunningNetwork, tuple[str, ...]]:
     network: RunningNetwork
     if openvino_is_there():
@@ -132,6 +136,7 @@ def _on_cpu(
             card.out_channels,
             precision,
             calibration,
+            preparation,
         )
     else:
         notes = (*notes, WITHOUT_OPENVINO)

@@ -20,6 +20,7 @@ from torch import nn
 from .device import physical_cores
 from .openvino_cache import cache_folder, cache_key, read_or_convert
 from .precision import Precision
+from .preparation import Preparation
 from .running import Patch
 
 Shape = tuple[int, ...]
@@ -54,6 +55,7 @@ class OpenVinoNetwork:
         precision: ``fp32``, ``bf16`` or ``int8``.
         calibration: Prepared real patches ``(1, C, X, Y, Z)`` for int8. Where there are none, the
             first patch that is run calibrates, and a note says so.
+        preparation: Told before a network is converted, which takes seconds.
 
     Raises:
         ImportError: OpenVINO (or NNCF, for int8) is not installed.
@@ -68,6 +70,7 @@ class OpenVinoNetwork:
         out_channels: int,
         precision: Precision = "fp32",
         calibration: Sequence[Patch] = (),
+        preparation: Preparation | None = None,
     ) -> None:
         import openvino
 
@@ -75,6 +78,7 @@ class OpenVinoNetwork:
         self.precision: str = precision
         self._module_for, self._identity = module_for, identity
         self._calibration = calibration
+        self._preparation = preparation or Preparation()
         self._openvino = openvino
         self._core = openvino.Core()
         self._compiled: dict[Shape, Any] = {}
@@ -134,7 +138,7 @@ class OpenVinoNetwork:
     def _model(self, patch: Patch) -> Any:
         parts = [self._identity, str(patch.shape), self._openvino.__version__]
         if self.precision != "int8":
-            convert = lambda: converted(self._module_for(_spatial(patch)), patch.shape)  # noqa: E731
+            convert = lambda: self._converted(patch)  # noqa: E731
         else:
             examples = list(self._calibration) or [patch]
             if not self._calibration:
@@ -146,11 +150,15 @@ class OpenVinoNetwork:
             self._notes.append(note)
         return model
 
+    def _converted(self, patch: Patch) -> Any:
+        self._preparation.begins()
+        return converted(self._module_for(_spatial(patch)), patch.shape)
+
     def _quantized(self, patch: Patch, examples: Sequence[Patch]) -> Any:
         import nncf
 
         logging.getLogger("nncf").setLevel(logging.ERROR)
-        model = converted(self._module_for(_spatial(patch)), patch.shape)
+        model = self._converted(patch)
         cut = [np.ascontiguousarray(example, np.float32) for example in examples]
         with _quiet():
             return nncf.quantize(model, nncf.Dataset(cut), subset_size=len(cut))

@@ -1,7 +1,7 @@
 """An opened network that segments volumes: the card's rules, the weights and a device together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from ..core.volume import Volume
 from .build import RunningNetwork, load_network
 from .card import Intensity, NetworkCard
 from .ensemble import Ensemble, check_alike, joint_sha256
+from .preparation import Preparation
 from .process_memory import peak_memory_bytes
 from .store import NetworkStore
 
@@ -30,11 +31,13 @@ class Segmenter:
         card: What it needs and answers.
         network: The function from patch to logits.
         weights_sha256: Of the weights that were opened.
+        preparation: Tells the progress of a run that a network is prepared in it.
     """
 
     card: NetworkCard
     network: RunningNetwork
     weights_sha256: str
+    preparation: Preparation = field(default_factory=Preparation)
 
     def segment(
         self,
@@ -56,7 +59,8 @@ class Segmenter:
             Cancelled: Raised by ``progress``.
         """
         stacked = stack_channels(volume, others or {}, [c.role for c in self.card.channels])
-        result = segment(stacked, self.network, recipe_of(self.card), options, progress)
+        recipe, told = recipe_of(self.card), self.preparation.within(progress)
+        result = segment(stacked, self.network, recipe, options, told)
         notes = (*result.notes, *self.network.notes)
         return replace(result, labelmap=self._signed(result.labelmap), notes=notes)
 
@@ -125,15 +129,21 @@ def open_segmenter(
     members = [store.find(network_id.strip()) for network_id in network_ids.split(",")]
     cards = [member.card for member in members]
     check_alike([card.id for card in cards], [recipe_of(card) for card in cards])
+    preparation = Preparation()
     networks = [
         load_network(
-            member.card, member.read_weights(), device, precision, dropout_samples=dropout_samples
+            member.card,
+            member.read_weights(),
+            device,
+            precision,
+            dropout_samples=dropout_samples,
+            preparation=preparation,
         )
         for member in members
     ]
     card = cards[0].renamed(",".join(card.id for card in cards))
     network = networks[0] if len(networks) == 1 else Ensemble(networks, card.output)
-    return Segmenter(card, network, joint_sha256([one.sha256 for one in cards]))
+    return Segmenter(card, network, joint_sha256([one.sha256 for one in cards]), preparation)
 
 
 def stored_sha256(network_ids: str, store: NetworkStore) -> str:
