@@ -109,6 +109,7 @@ class SegmentationAILogic(ScriptedLoadableModuleLogic):
                 WorkerSetup(worker=self._worker),
                 QtTicker(),
                 database.instanceValue if database is not None else lambda uid, tag: "",
+                dicom_file=database.fileForInstance if database is not None else lambda uid: "",
             )
         return self._for_panel
 

@@ -108,6 +108,9 @@ class StandInLogic:
         path.write_text("Segment\n", encoding="utf-8")
         return f"Wrote {path.name}."
 
+    def before_accepting(self, save_state):
+        self.save_state = save_state
+
     def formats(self):
         return (
             ("seg.nrrd", "Slicer segmentation (.seg.nrrd)", "Everything survives."),

@@ -124,9 +124,9 @@ class qMRMLWidget(Manners, QtWidgets.QWidget):  # noqa: N801
 
 
 class qMRMLSegmentEditorWidget(Manners, QtWidgets.QWidget):  # noqa: N801
-    """Remembers what the real editor is told; has no effects and paints nothing.
+    """Remembers what the real editor is told, and undoes by Slicer's own logic; has no effects.
 
-    It checks that only functions of the real widget are called; not what they do.
+    It checks that only functions of the real widget are called; of what they do, only undo.
     """
 
     def __init__(self, parent: Any = None) -> None:
@@ -134,22 +134,36 @@ class qMRMLSegmentEditorWidget(Manners, QtWidgets.QWidget):  # noqa: N801
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(QtWidgets.QLabel("(the Segment Editor, in the application)", self))
         self._adapter_told: dict[str, Any] = {}
+        self._adapter_logic = slicer.vtkSlicerSegmentEditorLogic()
 
     def setMRMLScene(self, scene: Any) -> None:  # noqa: N802
         self._adapter_told["scene"] = scene
+        self._adapter_logic.SetMRMLScene(scene)
 
     def setMRMLSegmentEditorNode(self, node: Any) -> None:  # noqa: N802
         self._adapter_told["node"] = node
+        self._adapter_logic.SetSegmentEditorNode(node)
 
     def setSegmentationNode(self, node: Any) -> None:  # noqa: N802
         assert "node" in self._adapter_told or node is None, "an editor node has to be set first"
         self._adapter_told["segmentation"] = node
+        if "node" in self._adapter_told:
+            self._adapter_told["node"].SetAndObserveSegmentationNode(node)
 
     def setSourceVolumeNode(self, node: Any) -> None:  # noqa: N802
         self._adapter_told["volume"] = node
 
     def segmentationNode(self) -> Any:  # noqa: N802
         return self._adapter_told.get("segmentation")
+
+    def saveStateForUndo(self) -> None:  # noqa: N802
+        self._adapter_logic.SaveStateForUndo()
+
+    def undo(self) -> None:
+        self._adapter_logic.Undo()
+
+    def redo(self) -> None:
+        self._adapter_logic.Redo()
 
     def setActiveEffectByName(self, name: str) -> None:  # noqa: N802
         self._adapter_told["effect"] = name

@@ -1,12 +1,12 @@
 """Everything that the panel asks for, from the parts of the scene room."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import slicer
 
 from ..core.labelmap import Status
 from ..resources import data_folder
-from .export import FORMATS, export_segmentation
+from .export_dicom import DicomFile
 from .journal_keeper import JournalKeeper
 from .journal_restore import abandoned_work
 from .logic import SegmentationLogic, made_by
@@ -14,7 +14,8 @@ from .measure_follower import MeasureFollower
 from .own_ticker import OwnTicker
 from .panel_compare import PanelCompare
 from .panel_computer import PanelComputer
-from .panel_facts import SegmentFacts
+from .panel_export import PanelExport
+from .panel_facts import Accepted, SegmentFacts
 from .panel_queue import PanelQueue
 from .panel_runs import PanelRuns
 from .panel_stores import PanelStores
@@ -31,7 +32,7 @@ JOURNAL = "journal"
 
 
 class ScenePanelLogic(
-    PanelRuns, PanelQueue, PanelCompare, PanelStores, PanelComputer, MeasureFollower
+    PanelRuns, PanelQueue, PanelCompare, PanelStores, PanelComputer, PanelExport, MeasureFollower
 ):
     """The logic of the panel on one scene.
 
@@ -41,6 +42,7 @@ class ScenePanelLogic(
         ticker: The event loop.
         dicom_value: Reads DICOM tags of what was loaded.
         shown_editor: Finds the Segment Editor that a person works with.
+        dicom_file: Finds the DICOM files that scans were loaded from.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class ScenePanelLogic(
         ticker: Ticker,
         dicom_value: DicomValue,
         shown_editor: ShownEditor = lambda: None,
+        dicom_file: DicomFile = lambda uid: "",
     ) -> None:
         ticker = self._own_ticker = OwnTicker(ticker)
         self._keeper = JournalKeeper(scene, data_folder() / JOURNAL, ticker)
@@ -60,7 +63,22 @@ class ScenePanelLogic(
         PanelRuns.__init__(self, scene, logic, runs, ticker)
         PanelQueue.__init__(self, scene, logic, runs)
         PanelCompare.__init__(self, scene, setup, ticker)
+        PanelExport.__init__(self, setup, ticker, dicom_file)
         MeasureFollower.__init__(self, ticker)
+        self._save_state: Callable[[], None] = lambda: None
+
+    def before_accepting(self, save_state: Callable[[], None]) -> None:
+        """Call ``save_state`` before a result is written: the Segment Editor's undo has it then."""
+        self._save_state = save_state
+
+    def accept(self, on_accepted: Callable[[Accepted], None]) -> None:
+        """Keep the preview; ``on_accepted`` is told when it has been written.
+
+        Raises:
+            SegmentationAIError: The scan or the target was removed, moved or changed meanwhile.
+        """
+        self._save_state()
+        super().accept(on_accepted)
 
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
@@ -82,27 +100,6 @@ class ScenePanelLogic(
     ) -> None:
         """Write down how far the work on a segment is."""
         set_status(node, segment_id, status)
-
-    def formats(self) -> tuple[tuple[str, str, str], ...]:
-        """Return key, title and "what it keeps and loses" of each format."""
-        return tuple((one.key, one.title, one.losses) for one in FORMATS)
-
-    def export(
-        self,
-        node: slicer.vtkMRMLSegmentationNode,
-        volume: slicer.vtkMRMLScalarVolumeNode,
-        format_key: str,
-        folder: Path,
-    ) -> str:
-        """Write, read back and compare; return what was written.
-
-        Raises:
-            SegmentationAIError: As `export.export_segmentation`.
-        """
-        files = export_segmentation(node, volume, format_key, folder)
-        names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
-        said = _("Wrote and read back {count} files to {folder}: {names}.")
-        return said.format(count=len(files), folder=folder.name, names=names)
 
     def unsaved_work(self) -> str:
         """Return what earlier sessions left unsaved, empty when there is nothing."""

@@ -43,6 +43,7 @@ class CorrectStep:
         self.section, self._ui = load_section("Correct")
         self._ui.resultSelector.setMRMLScene(scene)
         self._ui.segmentEditor.setMRMLScene(scene)
+        logic.before_accepting(self._save_state)
         self._ui.resultSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._chosen)
         self._ui.segmentsTable.connect("itemSelectionChanged()", self._show_origin)
         self._ui.undoButton.connect("clicked()", partial(self._step_back, is_redo=False))
@@ -80,6 +81,12 @@ class CorrectStep:
             self._fill()
             self._ui.undoButton.enabled = self._logic.can_undo()
             self._ui.redoButton.enabled = self._logic.can_redo()
+
+    def _save_state(self) -> None:
+        """Let the Segment Editor's own undo take back what is about to be written."""
+        editor, target = self._ui.segmentEditor, self._state.into
+        if target is not None and editor.segmentationNode() is target:
+            editor.saveStateForUndo()
 
     def _chosen(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         self._state.result = node

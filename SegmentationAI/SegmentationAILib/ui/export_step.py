@@ -4,10 +4,14 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from ..scene.panel_facts import Outcome
 from .panel_logic import ExportLogic
 from .panel_state import PanelState
 from .sections import load_section
 from .status_line import StatusLine
+
+# The format that the worker writes, in the background.
+DICOM_SEG = "dicom-seg"
 
 
 class ExportStep:
@@ -24,6 +28,7 @@ class ExportStep:
         self._state = state
         self.section, self._ui = load_section("Export")
         self._losses: dict[str, str] = {}
+        self._is_writing = False
         for key, title, loss in logic.formats():
             self._losses[key] = loss
             self._ui.formatSelector.addItem(title, key)
@@ -56,11 +61,25 @@ class ExportStep:
     def _show(self) -> None:
         self._ui.lossLabel.text = self._losses.get(self._key(), "")
         is_complete = None not in (self._state.result, self._state.volume)
-        self._ui.exportButton.enabled = is_complete and bool(self._ui.folderLine.currentPath)
+        has_folder = bool(self._ui.folderLine.currentPath)
+        self._ui.exportButton.enabled = is_complete and has_folder and not self._is_writing
 
     def _export(self) -> None:
-        folder = Path(self._ui.folderLine.currentPath)
+        folder, state = Path(self._ui.folderLine.currentPath), self._state
         with self._status.answering():
             self._status.say(_("Writing and reading back"))
-            state = self._state
-            self._status.say(self._logic.export(state.result, state.volume, self._key(), folder))
+            if self._key() != DICOM_SEG:
+                said = self._logic.export(state.result, state.volume, self._key(), folder)
+                self._status.say(said)
+                return
+            self._logic.export_dicom(state.result, state.volume, folder, self._tell, self._ended)
+            self._is_writing = True
+        self._show()
+
+    def _tell(self, fraction: float, sentence: str, seconds_left: float | None) -> None:
+        self._status.say(f"{sentence}: {fraction:.0%}")
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._is_writing = False
+        self._status.say(outcome.sentence, outcome.details)
+        self._show()

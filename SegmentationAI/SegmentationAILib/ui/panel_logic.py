@@ -64,6 +64,9 @@ class RunLogic(ConsentLogic, Protocol):
 class CorrectLogic(Protocol):
     """What *Correct* needs."""
 
+    def before_accepting(self, save_state: Callable[[], None]) -> None:
+        """Call ``save_state`` before a result is written."""
+
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
 
@@ -178,6 +181,16 @@ class ExportLogic(Protocol):
         folder: Path,
     ) -> str:
         """Write, read back and compare; return what was written, or raise."""
+
+    def export_dicom(
+        self,
+        node: slicer.vtkMRMLSegmentationNode,
+        volume: slicer.vtkMRMLScalarVolumeNode,
+        folder: Path,
+        on_progress: OnProgress,
+        on_end: OnEnd,
+    ) -> None:
+        """Write the format ``dicom-seg`` in the background, or raise."""
 
 
 class StoreLogic(Protocol):
