@@ -35,7 +35,7 @@ def ask(a_served_address):
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         # A refusal comes before all of the body was read.
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
             connection.request(
                 method, path, body, headers, encode_chunked="Transfer-Encoding" in headers
             )
