@@ -17,6 +17,8 @@ NUMPY_ONLY_CORE = {
     "terminology",
     "segment_tags",
     "prompts",
+    "prompt_file",
+    "prompt_voxels",
     "journal",
     "mask_history",
     "process_lock",
