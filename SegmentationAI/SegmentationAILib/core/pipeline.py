@@ -21,10 +21,12 @@ from .flips import FlipAverage
 from .labelmap import Label, LabelArray, Labelmap
 from .layers import LayerRestorer
 from .memory_budget import free_memory_bytes
+from .monai_input import prepare_as_monai, shape_as_monai
+from .monai_windows import WeightedNetwork, as_restored, unweighted
 from .painted_regions import PaintedRestorer
 from .patches import logits_slabs
 from .postprocess import keep_largest_components
-from .preprocess import InputRules, planned_shape, prepare
+from .preprocess import InputRules, Prepared, planned_shape, prepare
 from .progress import IGNORE, Progress
 from .restore import LabelRestorer
 from .slab_memory import check_run_fits, sums_that_fit
@@ -159,7 +161,7 @@ def segment(
     overlap = _checked_overlap(recipe.overlap if options.overlap is None else options.overlap)
     box = None if options.roi_ras is None else box_of_roi(volume.grid, options.roi_ras)
     _check_memory(volume, recipe, overlap, box)
-    prepared = prepare(volume, recipe.rules, box, progress.part(0.0, PREPARED))
+    prepared = _prepared(volume, recipe.rules, box, progress.part(0.0, PREPARED))
     ready = time.perf_counter()
     timed = _Timed(network)
     is_mirrored = recipe.mirrors if options.mirror is None else options.mirror
@@ -169,16 +171,20 @@ def segment(
     labels = _label_restorer(prepared.axis_map, recipe)
     entropy = EntropyRestorer(prepared.axis_map, recipe.output) if options.uncertainty else None
     agreement = ExpectedDice(recipe.channels, recipe.output) if options.uncertainty else None
-    for slab in logits_slabs(
+    monai = recipe.rules.monai
+    is_weighted = monai is not None and monai.blending == "gaussian"
+    called: Network = _mirrored(timed, recipe) if is_mirrored else timed
+    slabs = logits_slabs(
         prepared.array,
-        _mirrored(timed, recipe) if is_mirrored else timed,
+        WeightedNetwork(called) if is_weighted else called,
         windows,
         empty=EmptyWindows(prepared.background),
         padding=prepared.padding,
-        sum_in=sums_that_fit(windows, recipe.channels, free_memory_bytes()),
+        sum_in=sums_that_fit(windows, recipe.channels + is_weighted, free_memory_bytes()),
         progress=progress.part(PREPARED, INFERRED),
-    ):
-        labels.add(slab)
+    )
+    for slab in unweighted(slabs) if is_weighted else slabs:
+        labels.add(slab if monai is None else as_restored(slab, monai.restored, recipe.output))
         if entropy is not None and agreement is not None:
             entropy.add(slab)
             agreement.add(slab)
@@ -247,8 +253,18 @@ def _empty_note(labelmap: Labelmap) -> tuple[str, ...]:
     return ("Nothing was found: the result is empty.",)
 
 
+def _prepared(volume: Volume, rules: InputRules, box: Box | None, progress: Progress) -> Prepared:
+    if rules.monai is not None:
+        return prepare_as_monai(volume, rules, rules.monai, box, progress)
+    return prepare(volume, rules, box, progress)
+
+
 def _check_memory(volume: Volume, recipe: Recipe, overlap: float, box: Box | None) -> None:
-    shape = planned_shape(volume, recipe.rules, box)
+    monai = recipe.rules.monai
+    if monai is None:
+        shape = planned_shape(volume, recipe.rules, box)
+    else:
+        shape = shape_as_monai(volume, recipe.rules, monai)
     if shape is not None:
         windows = plan_windows(shape, recipe.patch_shape, overlap, recipe.importance)
         voxels = volume.voxels[0].size

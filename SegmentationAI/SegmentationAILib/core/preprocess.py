@@ -17,6 +17,7 @@ from .channel_filling import Plans, Resampling, fill_channel
 from .errors import GeometryError
 from .histogram import Histogram, histogram_of
 from .intensity import IntensityRule, scaling_of
+from .monai_rules import MonaiRules
 from .nonzero import nonzero_box, nonzero_mask
 from .orientation import oriented_axes
 from .progress import IGNORE, WARNING, Progress
@@ -50,6 +51,7 @@ class InputRules:
             background.
         axes: Source axis along each of the network's where ``orientation`` is None, such as
             ``(2, 1, 0)`` for networks that were trained on arrays stored K, J, I.
+        monai: Where MONAI's steps prepare the volume (see `monai_input`); None for ours.
         modality: DICOM modality; ``CT`` warns about a volume that is none.
 
     Raises:
@@ -68,6 +70,7 @@ class InputRules:
     separate_slices: bool = False
     pads_with_zero: bool = False
     axes: tuple[int, int, int] = (0, 1, 2)
+    monai: MonaiRules | None = None
     modality: str = ""
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .volume import Box
 
 Shape = tuple[int, int, int]
-Importance = Literal["centered", "nnunet"]
+Importance = Literal["centered", "nnunet", "monai"]
 
 SIGMA_PER_PATCH = 1 / 8
 # At four standard deviations the Gaussian is 3e-4; the floor only guards patches so long that the
@@ -124,8 +124,11 @@ def axis_importance(patch: int, kind: Importance = "centered") -> NDArray[np.flo
         patch: Voxels of the window.
         kind: Where the Gaussian has its peak: ``centered`` in the middle, ``nnunet`` on the voxel
             ``patch // 2``, where nnU-Net has it, and without a floor. With the latter, windows
-            step by halves of odd patches to the half voxel, as nnU-Net's do.
+            step by halves of odd patches to the half voxel, as nnU-Net's do. ``monai``: all
+            voxels count alike, and windows step by the stride; only the last is moved to the end.
     """
+    if kind == "monai":
+        return np.ones(patch)
     if kind == "nnunet":
         distance = np.arange(patch) - float(patch // 2)
         return np.asarray(np.exp(-0.5 * (distance / (SIGMA_PER_PATCH * patch)) ** 2), np.float64)
@@ -157,7 +160,7 @@ def plan_windows(
     if min(*volume_shape, *patch_shape) < 1:
         raise ValueError(f"cannot place windows of {patch_shape} over {volume_shape} voxels")
     x, y, z = (
-        _axis_starts(n, patch, _stride(patch, overlap, importance))
+        _axis_starts(n, patch, _stride(patch, overlap, importance), importance)
         for n, patch in zip(volume_shape, patch_shape, strict=True)
     )
     return Windows(volume_shape, patch_shape, (x, y, z), importance)
@@ -168,10 +171,12 @@ def _stride(patch: int, overlap: float, importance: Importance) -> float:
     return max(1.0, stride if importance == "nnunet" else float(int(stride)))
 
 
-def _axis_starts(n: int, patch: int, stride: float) -> tuple[int, ...]:
+def _axis_starts(n: int, patch: int, stride: float, importance: Importance) -> tuple[int, ...]:
     """First voxels of the windows along one axis of ``n`` voxels."""
     if n <= patch:
         # As nnU-Net and MONAI pad: half of what is missing before, the rest behind.
         return (-((patch - n) // 2),)
     steps = math.ceil((n - patch) / stride)
+    if importance == "monai":
+        return tuple(min(int(stride) * step, n - patch) for step in range(steps + 1))
     return tuple(round((n - patch) / steps * step) for step in range(steps + 1))

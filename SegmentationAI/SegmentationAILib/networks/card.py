@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..core.labelmap import Label
+from ..core.monai_rules import MonaiRules
 
 Output = Literal["softmax", "sigmoid"]
 Conventions = Literal["", "nnunet"]
@@ -131,6 +132,7 @@ class NetworkCard:
         one_layer: With sigmoid: each label is painted over those before it.
         folds: Networks whose logits are averaged; the tensors of fold N begin with ``fold_N.``
             where there are several.
+        monai: Where MONAI's own steps prepare the volume and bring labels back; None for ours.
     """
 
     id: str
@@ -165,6 +167,7 @@ class NetworkCard:
     mirror_axes: tuple[int, ...] | None = None
     one_layer: bool = False
     folds: int = 1
+    monai: MonaiRules | None = None
 
     @property
     def out_channels(self) -> int:

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jsonschema
 from ..core.errors import WeightsError
 from ..core.intensity import IntensityRule
 from ..core.labelmap import Label
+from ..core.monai_rules import MonaiRules
 from ..core.shown_text import shown_names, shown_text
 from ..core.terminology import Code, Terminology
 from ..resources import resource
@@ -96,6 +98,7 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         mirror_axes=tuple(card["mirror_axes"]) if "mirror_axes" in card else None,
         one_layer=card.get("one_layer", False),
         folds=card.get("folds", 1),
+        monai=MonaiRules(**card["monai"]) if "monai" in card else None,
     )
     _check_consistency(found, source)
     return found
@@ -210,6 +213,7 @@ def card_to_json(card: NetworkCard) -> dict[str, Any]:
         "axes": list(card.axes) if card.axes != (0, 1, 2) else None,
         "one_layer": card.one_layer,
         "folds": card.folds if card.folds > 1 else None,
+        "monai": card.monai and asdict(card.monai),
     }
     if card.mirror_axes is not None:
         optional["mirror_axes"] = [*card.mirror_axes]

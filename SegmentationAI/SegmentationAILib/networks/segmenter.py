@@ -169,6 +169,7 @@ def recipe_of(card: NetworkCard) -> Recipe:
         separate_slices=is_nnunet,
         pads_with_zero=is_nnunet,
         axes=card.axes,
+        monai=card.monai,
         modality=card.modality,
     )
     return Recipe(
@@ -182,7 +183,7 @@ def recipe_of(card: NetworkCard) -> Recipe:
         mean_of="probabilities" if card.mirror_axes is None else "logits",
         one_body=card.one_body,
         one_layer=card.one_layer,
-        importance="nnunet" if is_nnunet else "centered",
+        importance="nnunet" if is_nnunet else "monai" if card.monai else "centered",
     )
 
 
