@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Final
 
 from ..network_source import NetworkSource
-from . import nnunet
+from . import monai, nnunet
 from .format import Format, FoundFiles, files_in
 
-FORMATS: Final[tuple[Format, ...]] = (Format("nnU-Net v2", nnunet.recognizes, nnunet.read),)
+FORMATS: Final[tuple[Format, ...]] = (
+    Format("nnU-Net v2", nnunet.recognizes, nnunet.read),
+    Format("MONAI bundle", monai.recognizes, monai.read),
+)
 
 
 def format_of(found: FoundFiles) -> Format | None:
