@@ -1,6 +1,7 @@
 """Small data sets on the disk whose truth is known: a bright sphere, oblique and anisotropic."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from SegmentationAILib.core.files import write_labelmap, write_volume
 from SegmentationAILib.core.labelmap import Label, Labelmap
 from SegmentationAILib.core.volume import Grid, Volume
+from SegmentationAILib.learn.plan import TrainingPlan
+from SegmentationAILib.networks.card import Architecture, Channel, Intensity
 
 from phantoms import grid_around, sphere_mask
 
@@ -65,3 +68,31 @@ def moved(grid: Grid, *, origin_mm=(0.0, 0.0, 0.0), scale=(1.0, 1.0, 1.0), flip=
     if flip:
         affine[:3, 0] *= -1
     return Grid(grid.shape, affine)
+
+
+def a_plan(**changes) -> TrainingPlan:
+    plan = TrainingPlan(
+        architecture=Architecture(
+            "dynunet", (("filters", (8, 16)), ("in_channels", 2), ("out_channels", 3))
+        ),
+        labels=(Label(1, "Anterior", (1.0, 0.0, 0.2)), Label(300, "Posterior", (0.0, 1.0, 0.4))),
+        channels=(
+            Channel("t1", "T1", Intensity("percentile", (("high", 99.5), ("low", 0.5)))),
+            Channel("t2", "T2"),
+        ),
+        modality="MR",
+        orientation="LPS",
+        spacing_mm=(0.9, 1.3, 2.5),
+        intensity=Intensity("zscore"),
+        patch_size=(40, 56, 24),
+        batch_size=8,
+        epochs=30,
+        steps_per_epoch=50,
+        learning_rate=3e-3,
+        mirror_axes=(0, 2),
+        precision="bf16",
+        seed=7,
+        conventions="nnunet",
+        notes=("Because.",),
+    )
+    return replace(plan, **changes)

@@ -1,15 +1,13 @@
 """Plans: the JSON round trip, what is refused, and that the card prepares as the plan does."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from training_sets import a_plan
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.intensity import IntensityRule
-from SegmentationAILib.core.labelmap import Label
 from SegmentationAILib.learn.plan import (
-    TrainingPlan,
     plan_from_bytes,
     plan_from_json,
     plan_to_bytes,
@@ -17,35 +15,6 @@ from SegmentationAILib.learn.plan import (
     with_cost,
 )
 from SegmentationAILib.learn.plan_words import ExpectedCost
-from SegmentationAILib.networks.card import Architecture, Channel, Intensity
-
-
-def a_plan(**changes) -> TrainingPlan:
-    plan = TrainingPlan(
-        architecture=Architecture(
-            "dynunet", (("filters", (8, 16)), ("in_channels", 2), ("out_channels", 3))
-        ),
-        labels=(Label(1, "Anterior", (1.0, 0.0, 0.2)), Label(300, "Posterior", (0.0, 1.0, 0.4))),
-        channels=(
-            Channel("t1", "T1", Intensity("percentile", (("high", 99.5), ("low", 0.5)))),
-            Channel("t2", "T2"),
-        ),
-        modality="MR",
-        orientation="LPS",
-        spacing_mm=(0.9, 1.3, 2.5),
-        intensity=Intensity("zscore"),
-        patch_size=(40, 56, 24),
-        batch_size=8,
-        epochs=30,
-        steps_per_epoch=50,
-        learning_rate=3e-3,
-        mirror_axes=(0, 2),
-        precision="bf16",
-        seed=7,
-        conventions="nnunet",
-        notes=("Because.",),
-    )
-    return replace(plan, **changes)
 
 
 def test_a_plan_survives_json_whole():

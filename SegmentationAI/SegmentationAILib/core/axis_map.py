@@ -31,6 +31,7 @@ class AxisMap:
             axis ``source_axis[a]``, float64; never falling, or never rising where flipped. See
             `AxisPlan.coordinates` for the formula.
         source_box: Source voxels that are covered.
+        plans: What it was made from, None where it was made otherwise.
     """
 
     source_shape: Shape
@@ -38,6 +39,7 @@ class AxisMap:
     source_axis: tuple[int, int, int]
     coordinates: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
     source_box: Box
+    plans: "tuple[AxisPlan, AxisPlan, AxisPlan] | None" = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,20 @@ class AxisPlan:
             within + self.offset + away * (-side if self.flipped else side), np.float64
         )
 
+    @property
+    def source_places(self) -> NDArray[np.float64]:
+        """Return where each voxel of the network axis lies on the source axis, NaN beyond it.
+
+        The other way round than `coordinates`: network voxel ``c`` of the ``s`` resampled ones
+        lies at ``(c - offset + 1/2) * w / s - 1/2`` from the edge, and half a voxel around the
+        outermost source voxels they continue.
+        """
+        within = np.arange(self.size, dtype=np.float64) - self.offset
+        width = self.stop - self.start
+        along = np.clip((within + 0.5) * width / self.scaled - 0.5, 0.0, width - 1.0)
+        along[(within < 0) | (within > self.scaled - 1)] = np.nan
+        return self.stop - 1 - along if self.flipped else self.start + along
+
 
 def axis_map(plans: tuple[AxisPlan, AxisPlan, AxisPlan]) -> AxisMap:
     """Return the map of three axes.
@@ -122,4 +138,5 @@ def axis_map(plans: tuple[AxisPlan, AxisPlan, AxisPlan]) -> AxisMap:
         source_axis=(order[0], order[1], order[2]),
         coordinates=(coordinates[0], coordinates[1], coordinates[2]),
         source_box=box,
+        plans=plans,
     )

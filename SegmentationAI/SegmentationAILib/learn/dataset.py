@@ -19,7 +19,7 @@ from ..core.system_paths import reachable
 from ..networks.card import Channel
 from ..networks.formats.distinct_colors import distinct_color
 from ..networks.strict_json import json_from_bytes
-from .training_case import MOST_LABELS
+from .training_case import HIGHEST_LABEL, MOST_LABELS
 
 DATASET_FILE: Final = "dataset.json"
 MAX_DATASET_BYTES: Final = 16 << 20
@@ -166,11 +166,11 @@ def _modality(title: str) -> str:
 
 def _labels(found: Any, source: str) -> tuple[Label, ...]:
     names = {value: name for value, name in _numbered(found, "labels", source).items() if value}
-    if not 1 <= len(names) <= MOST_LABELS or max(names, default=0) > 65535:
+    if not 1 <= len(names) <= MOST_LABELS or max(names, default=0) > HIGHEST_LABEL:
         raise _refused(
             source,
             f"has {len(names)} labels besides background",
-            f"1 to {MOST_LABELS} with values up to 65535",
+            f"1 to {MOST_LABELS} with values up to {HIGHEST_LABEL}",
         )
     values = sorted(names)
     shown = shown_names([names[value] for value in values])

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 IGNORED: Final = 255
 # Labels beside background and `IGNORED` that a byte can tell apart.
 MOST_LABELS: Final = 254
+# Label values that a card can name.
+HIGHEST_LABEL: Final = 65535
 
 
 @dataclass(frozen=True, eq=False)
