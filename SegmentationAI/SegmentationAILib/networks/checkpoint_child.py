@@ -19,6 +19,11 @@ NEW_NETWORK, NEW_USER = 0x40000000, 0x10000000
 NESTED_UNDER = ("state_dict", "model_state_dict", "model", "net", "network_weights")
 # What nnU-Net notes; of "init_args" only the configuration, for the rest holds its plans again.
 FACTS = ("trainer_name", "inference_allowed_mirroring_axes", "configuration")
+# What Auto3DSeg notes in its "config" and the steps around its network depend on.
+SETTINGS = (
+    "network", "sigmoid", "orientation_ras", "crop_foreground", "resample_resolution",
+    "normalize_mode", "intensity_bounds", "roi_size", "extra_modalities",
+)  # fmt: skip
 
 
 def main(path: Path, target: Path, facts: Path | None) -> None:
@@ -65,11 +70,15 @@ def _facts(found: Any) -> dict[str, Any]:
     beside = found.get("init_args")
     known = {**found, **(beside if isinstance(beside, dict) else {})}
     plain = {name: known[name] for name in FACTS if name in known}
-    return {
+    facts: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in plain.items()
         if value is None or isinstance(value, str | list | tuple)
     }
+    config = found.get("config")
+    if isinstance(config, dict):
+        facts["config"] = {name: config[name] for name in SETTINGS if name in config}
+    return facts
 
 
 def _table(found: Any) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Final
 
 from ..network_source import NetworkSource
-from . import monai, nnunet
+from . import auto3dseg, monai, nnunet
 from .format import Format, FoundFiles, files_in
 
 FORMATS: Final[tuple[Format, ...]] = (
     Format("nnU-Net v2", nnunet.recognizes, nnunet.read),
     Format("MONAI bundle", monai.recognizes, monai.read),
+    Format("SlicerMONAIAuto3DSeg", auto3dseg.recognizes, auto3dseg.read),
 )
 
 

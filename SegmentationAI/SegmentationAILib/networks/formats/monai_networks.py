@@ -141,9 +141,14 @@ def _simplified(name: str, key: str, value: Any) -> Any:
         if isinstance(value, list) and len(value) == 1:
             kind, settings = value[0], {}
         if isinstance(kind, str) and settings in usual:
-            return kind.lower()
+            return _layer(kind)
         return value
-    return value.lower() if key in ("act", "norm", "norm_name") else value
+    return _layer(value) if key in ("act", "norm", "norm_name") else value
+
+
+def _layer(name: str) -> str:
+    # NVFuser's instance normalization is the same layer, computed by one kernel on a GPU.
+    return name.lower().removesuffix("_nvfuser")
 
 
 def _check_dynunet(name: str, given: Mapping[str, Any], source: str) -> None:
@@ -155,7 +160,7 @@ def _check_dynunet(name: str, given: Mapping[str, Any], source: str) -> None:
             f"{str(given.get('upsample_kernel_size'))[:80]}; only the strides after the first are "
             "run here."
         )
-    if isinstance(given.get("norm_name"), str) and given["norm_name"].lower() == "instance":
+    if isinstance(given.get("norm_name"), str) and _layer(given["norm_name"]) == "instance":
         raise WeightsError(
             f"{source}: DynUNet has norm_name instance without weights of its own; instance with "
             "affine is run here."
