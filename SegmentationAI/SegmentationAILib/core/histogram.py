@@ -115,9 +115,9 @@ def histogram_of(channel: Array, name: str) -> Histogram:
             "export the scan again."
         )
     padding, replaced_above = 0, np.inf
+    found = _counted(channel, low, high)
     # Each turn takes one group away; FLT_MAX, 1e30 and -32768 in one file take three.
     for _ in range(8):
-        found = _counted(channel, low, high)
         cut = _outlying_group(found, numbers, channel.dtype)
         if cut is None:
             break
@@ -129,11 +129,11 @@ def histogram_of(channel: Array, name: str) -> Histogram:
             padding += found.voxels - rest
             replaced_above = found.high if rest_high < found.high else replaced_above
         low, high = rest_low, rest_high
+        found = _counted(channel, low, high)
     if low == high:
         raise SegmentationAIError(
             f"Every voxel of the channel {name} has the value {low:g}; there is nothing to segment."
         )
-    found = _counted(channel, low, high)
     return replace(
         found,
         replaced_above=replaced_above,
@@ -178,7 +178,8 @@ def _counted(channel: Array, low: float, high: float) -> Histogram:
         # Sums about the middle of the range do not cancel, unlike sums about 0.
         values -= middle
         first += float(values.sum())
-        second += float(values @ values)
+        # Not `values @ values`: BLAS wakes its threads for it, 9 ms where this takes 0.05 ms.
+        second += float(np.square(values, out=values).sum())
     total = max(int(counts.sum()), 1)
     mean, square = first / total, second / total
     return Histogram(low, high, width, counts, zeros, mean + middle, max(square - mean**2, 0.0))
