@@ -1,0 +1,146 @@
+"""The cache of prepared cases: the same voxels, made once, never torn, its owner's alone."""
+
+import os
+import stat
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from learn.test_prepare_case import sphere_plan
+from training_sets import write_spheres
+
+from SegmentationAILib.core.errors import Cancelled, FileFormatError, SegmentationAIError
+from SegmentationAILib.core.progress import Progress
+from SegmentationAILib.learn import case_cache
+from SegmentationAILib.learn.case_cache import CaseCache
+from SegmentationAILib.learn.dataset import read_dataset
+from SegmentationAILib.networks.card import Intensity
+
+
+@pytest.fixture
+def a_set(tmp_path):
+    return read_dataset(write_spheres(tmp_path / "set", 3))
+
+
+@pytest.fixture
+def a_cache(tmp_path, monkeypatch):
+    """A cache that counts in ``made`` how many cases were prepared rather than read."""
+    cache = CaseCache(tmp_path / "home")
+    cache.made = []
+    original = case_cache.prepared_case
+
+    def counted(case_id, *arguments):
+        cache.made.append(case_id)
+        return original(case_id, *arguments)
+
+    monkeypatch.setattr(case_cache, "prepared_case", counted)
+    return cache
+
+
+def all_of(cache, dataset, plan, **options):
+    return list(cache.prepare_all(dataset, dataset.cases, plan, **options))
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_case_from_the_cache_equals_the_one_that_was_prepared(a_set, a_cache, mapped):
+    plan = sphere_plan()
+    first = all_of(a_cache, a_set, plan)
+    again = all_of(a_cache, a_set, plan, mapped=mapped)
+    assert a_cache.made == ["case_1", "case_2", "case_3"]
+    for one, other in zip(first, again, strict=True):
+        assert (one.id, one.padding) == (other.id, other.padding)
+        assert one.array.tobytes() == other.array.tobytes()
+        assert one.channels.tobytes() == other.channels.tobytes()
+        assert isinstance(other.array, np.memmap) == mapped
+
+
+def test_what_changes_the_voxels_makes_another_entry_and_what_does_not_does_not(a_set, a_cache):
+    plan = sphere_plan()
+    all_of(a_cache, a_set, plan)
+    other_training = replace(plan, epochs=3, learning_rate=1e-2, seed=5, patch_size=(8, 8, 8))
+    all_of(a_cache, a_set, other_training)
+    assert len(a_cache.made) == 3
+    for changed in (
+        replace(plan, spacing_mm=(1.0, 1.2, 1.9)),
+        replace(plan, orientation="RAS"),
+        replace(plan, intensity=Intensity("minmax")),
+        replace(plan, labels=plan.labels[::-1]),
+        replace(plan, conventions="nnunet"),
+    ):
+        a_cache.made.clear()
+        all_of(a_cache, a_set, changed)
+        assert len(a_cache.made) == 3
+
+
+def test_a_file_that_changed_is_prepared_again_whatever_its_date_says(a_set, a_cache):
+    plan = sphere_plan()
+    all_of(a_cache, a_set, plan)
+    changed, donor = a_set.cases[0].volumes[0], a_set.cases[1].volumes[0]
+    times = changed.stat()
+    changed.write_bytes(donor.read_bytes())
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    a_cache.made.clear()
+    all_of(a_cache, a_set, plan)
+    assert a_cache.made == ["case_1"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-7],
+        lambda data: b"",
+        lambda data: data[:2000] + bytes([data[2000] ^ 1]) + data[2001:],
+        lambda data: b"\xff" * 100,
+    ],
+    ids=["torn", "empty", "one bit", "nonsense"],
+)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_damaged_entry_is_made_again(a_set, a_cache, damage, mapped):
+    plan, files = sphere_plan(), a_set.cases[0]
+    good = a_cache.prepared(a_set, files, plan)
+    (path,) = a_cache.folder.glob("*/*")
+    path.write_bytes(damage(path.read_bytes()))
+    again = a_cache.prepared(a_set, files, plan, mapped=mapped)
+    assert again.array.tobytes() == good.array.tobytes()
+    assert len(a_cache.made) == 2
+    a_cache.prepared(a_set, files, plan, mapped=mapped)
+    assert len(a_cache.made) == 2
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(a_set, a_cache):
+    def cancel(fraction, sentence):
+        if sentence.startswith("Preparing case 3"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        all_of(a_cache, a_set, sphere_plan(), progress=Progress(cancel))
+    all_of(a_cache, a_set, sphere_plan())
+    assert a_cache.made == ["case_1", "case_2", "case_3"]
+
+
+def test_entries_are_private_nameless_listed_and_deletable(a_set, a_cache):
+    all_of(a_cache, a_set, sphere_plan())
+    paths = [a_cache.folder, *a_cache.folder.rglob("*")]
+    for path in paths:
+        assert stat.S_IMODE(path.stat().st_mode) in (0o600, 0o700)
+        assert "case" not in path.name
+    assert len(a_cache.entries()) == 3
+    assert a_cache.size_bytes == sum(p.stat().st_size for p in paths if p.is_file())
+    assert a_cache.clear() > 3 * 22 * 18 * 12 * 4
+    assert a_cache.entries() == ()
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(a_set, a_cache, monkeypatch):
+    def full(arrays):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("SegmentationAILib.learn.cached_case.save", full)
+    with pytest.raises(SegmentationAIError, match="no space left for prepared cases"):
+        a_cache.prepared(a_set, a_set.cases[0], sphere_plan())
+    assert not [path for path in a_cache.folder.rglob("*") if path.is_file()]
+
+
+def test_a_missing_file_is_named(a_set, a_cache):
+    a_set.cases[0].label.unlink()
+    with pytest.raises(FileFormatError, match=r"case_1\.nii\.gz cannot be read"):
+        a_cache.prepared(a_set, a_set.cases[0], sphere_plan())
