@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from learn.test_prepare_case import sphere_plan
-from training_sets import write_spheres
+from training_sets import sphere_case, write_spheres
 
 from SegmentationAILib.core.errors import Cancelled, FileFormatError, SegmentationAIError
+from SegmentationAILib.core.files import write_volume
 from SegmentationAILib.core.progress import Progress
 from SegmentationAILib.learn import case_cache
 from SegmentationAILib.learn.case_cache import CaseCache
@@ -75,9 +76,9 @@ def test_what_changes_the_voxels_makes_another_entry_and_what_does_not_does_not(
 def test_a_file_that_changed_is_prepared_again_whatever_its_date_says(a_set, a_cache):
     plan = sphere_plan()
     all_of(a_cache, a_set, plan)
-    changed, donor = a_set.cases[0].volumes[0], a_set.cases[1].volumes[0]
+    (changed,) = a_set.cases[0].volumes
     times = changed.stat()
-    changed.write_bytes(donor.read_bytes())
+    write_volume(sphere_case(9)[0], changed)
     os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
     a_cache.made.clear()
     all_of(a_cache, a_set, plan)
