@@ -1,0 +1,304 @@
+"""Blind review in a study: two candidates side by side, sides and order random, the key sealed.
+
+What a reader sees has no name, no provenance and no score. Which candidate stood on which side
+follows from a secret; its hash is told when the review is opened, the secret itself when it is
+closed, so that anybody can check afterwards that no side was chosen later.
+"""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, cast
+
+from ...core.errors import SegmentationAIError
+from ...core.labelmap import Labelmap
+from ..review import Choice, agreement_of, tally, words_of_tally
+from .index import reading, writing
+from .label_table import labels_from_text
+from .records import LabelVersion
+from .study import Study, case_named, now
+from .versions import read_version
+
+Answer = Literal["left", "right", "tie"]
+ANSWERS: Final = ("left", "right", "tie")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two versions of a case to choose between.
+
+    Attributes:
+        case: Name of the case.
+        first: Number of the version of the first candidate, such as an iteration's.
+        second: Of the second, such as the weak labels.
+        axis: Of the volume's array, 0 to 2, that a slice is taken across; None shows the whole.
+        place: Index of the slice along the axis, None for the whole.
+    """
+
+    case: str
+    first: int
+    second: int
+    axis: int | None = None
+    place: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a reader sees next.
+
+    Attributes:
+        item: Number of the pair, to be given back with the answer.
+        done: Pairs that this reader has answered.
+        total: Pairs of the review.
+        case: Name of the case, for its volume; not for the reader's eyes.
+        axis: See `Pair`.
+        place: See `Pair`.
+        left: Labels to show on the left: names and colors, no provenance.
+        right: Labels to show on the right.
+    """
+
+    item: int
+    done: int
+    total: int
+    case: str
+    axis: int | None
+    place: int | None
+    left: Labelmap
+    right: Labelmap
+
+
+def open_review(
+    study: Study,
+    title: str,
+    candidates: tuple[str, str],
+    pairs: Sequence[Pair],
+    seed: int | None = None,
+) -> int:
+    """Open a review and return its number.
+
+    Args:
+        study: Open.
+        title: For the list of reviews.
+        candidates: What the first and the second version of each pair are called in the report.
+        pairs: What is to be judged.
+        seed: Makes sides and order repeatable, and guessable for whoever knows it; None for a
+            secret that nobody knows.
+
+    Raises:
+        SegmentationAIError: There is no pair, or a pair names a version that is not there.
+    """
+    if not pairs:
+        raise SegmentationAIError("A review needs at least one pair of versions to judge.")
+    if seed is None:
+        secret = secrets.token_hex(32)
+    else:
+        secret = hashlib.sha256(f"{study.facts.id} {seed}".encode()).hexdigest()
+    with writing(study.index) as connection:
+        keys = {pair.case: case_named(connection, pair.case).key for pair in pairs}
+        row = connection.execute(
+            "INSERT INTO reviews (title, candidates, commitment, secret, opened_at) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (title, json.dumps(candidates), commitment_of(secret), secret, now()),
+        )
+        number = int(row.lastrowid or 0)
+        for item, pair in enumerate(pairs):
+            for version in (pair.first, pair.second):
+                _check_version(connection, keys[pair.case], pair.case, version)
+            connection.execute(
+                "INSERT INTO review_items VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (number, item, keys[pair.case], pair.axis, pair.place, pair.first, pair.second),
+            )
+    return number
+
+
+def next_pair(study: Study, review: int, reader: str) -> Shown | None:
+    """Return what a reader sees next, None when everything is answered.
+
+    Args:
+        study: Open.
+        review: Number of the review.
+        reader: Name of the reader; each has an order and sides of their own.
+
+    Raises:
+        SegmentationAIError: The review is closed, or is not there.
+    """
+    with reading(study.index) as connection:
+        secret = _open_secret(connection, review)
+        items = _items(connection, review)
+        answered = set(_answers(connection, review).get(reader, {}))
+    left_over = [item for item in _order(secret, reader, len(items)) if item not in answered]
+    if not left_over:
+        return None
+    item = left_over[0]
+    case, pair = items[item]
+    versions = {v.number: v for v in study.versions(case)}
+    first, second = (_blind(study, versions[n]) for n in (pair.first, pair.second))
+    left, right = (first, second) if first_is_left(secret, reader, item) else (second, first)
+    return Shown(item, len(answered), len(items), case, pair.axis, pair.place, left, right)
+
+
+def give_answer(
+    study: Study, review: int, reader: str, item: int, answer: Answer, seconds: float = 0.0
+) -> None:
+    """Record an answer; a later one to the same pair counts instead, and both are kept.
+
+    Args:
+        study: Open.
+        review: Number of the review.
+        reader: Name of the reader.
+        item: Number of the pair.
+        answer: Which side was better, or ``tie``.
+        seconds: Spent on it.
+
+    Raises:
+        SegmentationAIError: The review is closed, or there is no such pair.
+    """
+    if answer not in ANSWERS:
+        raise ValueError(f"{answer!r} is none of {ANSWERS}")
+    with writing(study.index) as connection:
+        _open_secret(connection, review)
+        if not 0 <= item < len(_items(connection, review)):
+            raise SegmentationAIError(f"The review has no pair {item}; answer the one shown.")
+        turn = connection.execute(
+            "SELECT count(*) FROM review_answers WHERE review = ? AND item = ? AND reader = ?",
+            (review, item, reader),
+        ).fetchone()[0]
+        connection.execute(
+            "INSERT INTO review_answers VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (review, item, reader, turn, answer, seconds, now()),
+        )
+
+
+def close_review(study: Study, review: int) -> None:
+    """Close a review: no more answers, and the key may be seen.
+
+    Raises:
+        SegmentationAIError: It is closed already, or is not there.
+    """
+    with writing(study.index) as connection:
+        _open_secret(connection, review)
+        connection.execute("UPDATE reviews SET closed_at = ? WHERE key = ?", (now(), review))
+
+
+def review_report(study: Study, review: int) -> dict[str, Any]:
+    """Return the tallies of a closed review, ready for JSON.
+
+    ``readers`` has for each the shares ``win``, ``tie`` and ``loss`` of the first candidate;
+    ``agreement`` compares the readers on the pairs that all of them answered; ``secret`` is what
+    ``commitment`` was the hash of.
+
+    Raises:
+        SegmentationAIError: The review is still open: its key is sealed.
+    """
+    with reading(study.index) as connection:
+        row = _review(connection, review)
+        answers = _answers(connection, review)
+        total = len(_items(connection, review))
+    title, candidates, commitment, secret, opened_at, closed_at = row
+    if closed_at is None:
+        raise SegmentationAIError(
+            "The review is open and its key is sealed; close it when all readers are done."
+        )
+    first, second = (str(name) for name in json.loads(candidates))
+    choices = {
+        reader: {item: choice_of(secret, reader, item, given) for item, given in of.items()}
+        for reader, of in answers.items()
+    }
+    name, kappa, common = agreement_of(choices)
+    tallies = {reader: tally(list(of.values())) for reader, of in choices.items()}
+    return {
+        "title": title,
+        "first": first,
+        "second": second,
+        "pairs": total,
+        "readers": [
+            {"reader": reader, **asdict(one), "words": words_of_tally(one, first, second)}
+            for reader, one in sorted(tallies.items())
+        ],
+        "agreement": {"coefficient": name, "value": kappa, "pairs": common},
+        "opened_at": opened_at,
+        "closed_at": closed_at,
+        "commitment": commitment,
+        "secret": secret,
+    }
+
+
+def commitment_of(secret: str) -> str:
+    """Return what is told of a secret while the review is open: its SHA-256."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def first_is_left(secret: str, reader: str, item: int) -> bool:
+    """Return whether the first candidate of a pair stands on the left for a reader."""
+    return bool(hashlib.sha256(f"{secret} side {item} {reader}".encode()).digest()[0] & 1)
+
+
+def choice_of(secret: str, reader: str, item: int, answer: Answer) -> Choice:
+    """Return what an answer says of the first candidate, its side known."""
+    if answer == "tie":
+        return "tie"
+    return "win" if (answer == "left") == first_is_left(secret, reader, item) else "loss"
+
+
+def _order(secret: str, reader: str, total: int) -> list[int]:
+    def lot(item: int) -> bytes:
+        return hashlib.sha256(f"{secret} order {item} {reader}".encode()).digest()
+
+    return sorted(range(total), key=lot)
+
+
+def _blind(study: Study, version: LabelVersion) -> Labelmap:
+    """Return a version's voxels under the study's own names and colors, and nothing else of it."""
+    labels = read_version(study, version)
+    return Labelmap(labels.layers[:1], labels_from_text(study.facts.labels), labels.affine)
+
+
+def _review(connection: sqlite3.Connection, review: int) -> Sequence[Any]:
+    row = connection.execute(
+        "SELECT title, candidates, commitment, secret, opened_at, closed_at FROM reviews "
+        "WHERE key = ?",
+        (review,),
+    ).fetchone()
+    if row is None:
+        raise SegmentationAIError(f"The study has no review {review}.")
+    return cast(Sequence[Any], row)
+
+
+def _open_secret(connection: sqlite3.Connection, review: int) -> str:
+    row = _review(connection, review)
+    if row[5] is not None:
+        raise SegmentationAIError(
+            f"The review {row[0]} was closed on {row[5]}; open a new one to judge again."
+        )
+    return str(row[3])
+
+
+def _items(connection: sqlite3.Connection, review: int) -> dict[int, tuple[str, Pair]]:
+    rows = connection.execute(
+        "SELECT item, id, first, second, axis, place FROM review_items JOIN cases "
+        "ON cases.key = case_key WHERE review = ? ORDER BY item",
+        (review,),
+    ).fetchall()
+    return {row[0]: (row[1], Pair(*row[1:6])) for row in rows}
+
+
+def _answers(connection: sqlite3.Connection, review: int) -> dict[str, dict[int, Answer]]:
+    """Return the last answer of each reader to each pair."""
+    rows = connection.execute(
+        "SELECT reader, item, answer FROM review_answers WHERE review = ? ORDER BY turn", (review,)
+    ).fetchall()
+    found: dict[str, dict[int, Answer]] = {}
+    for reader, item, answer in rows:
+        found.setdefault(reader, {})[item] = answer
+    return found
+
+
+def _check_version(connection: sqlite3.Connection, key: int, case: str, number: int) -> None:
+    row = connection.execute(
+        "SELECT 1 FROM versions WHERE case_key = ? AND number = ?", (key, number)
+    ).fetchone()
+    if row is None:
+        raise SegmentationAIError(f"The case {case} has no version {number} to judge.")

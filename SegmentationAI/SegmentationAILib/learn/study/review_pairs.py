@@ -1,0 +1,57 @@
+"""What a blind review of an iteration shows: its predictions against earlier labels."""
+
+from typing import Final, Literal
+
+import numpy as np
+
+from ...core.errors import SegmentationAIError
+from .blind_review import Pair
+from .iterations import predictions_of
+from .study import Study
+from .versions import read_version
+
+Per = Literal["case", "slice"]
+# Array axis of the slices: the last is axial in most scans, and slices are thick along it.
+SLICE_AXIS: Final = 2
+
+
+def pairs_to_review(
+    study: Study, iteration: int, against: int = 0, per: Per = "case", most: int = 500
+) -> list[Pair]:
+    """Return pairs of an iteration's predictions and those of another, or the first labels.
+
+    Args:
+        study: Open.
+        iteration: The first candidate.
+        against: The second candidate: an iteration, or 0 for the first labels of each case.
+        per: Whether a pair is a case, or a slice of one where either candidate has a label.
+        most: Pairs at the utmost; evenly spaced ones are taken of more.
+
+    Raises:
+        SegmentationAIError: No case has both candidates.
+    """
+    first = predictions_of(study, iteration)
+    pairs = []
+    for case in study.cases():
+        versions = study.versions(case.id)
+        second = (
+            predictions_of(study, against).get(case.id) if against else next(iter(versions), None)
+        )
+        if case.id not in first or second is None:
+            continue
+        if per == "case":
+            pairs.append(Pair(case.id, first[case.id].number, second.number))
+            continue
+        either = [read_version(study, v).layers[0] != 0 for v in (first[case.id], second)]
+        across = tuple(axis for axis in range(3) if axis != SLICE_AXIS)
+        places = np.flatnonzero((either[0] | either[1]).any(axis=across))
+        pairs += [
+            Pair(case.id, first[case.id].number, second.number, SLICE_AXIS, int(place))
+            for place in places
+        ]
+    if not pairs:
+        raise SegmentationAIError(
+            f"No case has labels of both iteration {iteration} and {against or 'the beginning'}."
+        )
+    chosen = np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int)
+    return [pairs[n] for n in chosen]
