@@ -57,7 +57,7 @@ def summed(values: Tensor) -> Tensor:
     """Return the sum of a tensor over all processes, with its gradient."""
     if process_count() == 1:
         return values
-    total: Tensor = _Sum.apply(values)
+    total: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]  # torch's is untyped
     return total
 
 
