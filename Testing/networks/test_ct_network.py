@@ -1,10 +1,8 @@
 """The network that the tests train on a real CT knows it by heart, and runs on another."""
 
-import time
-
 import numpy as np
 import pytest
-from ct_network import ORGANS, STEPS, ct_network_folder
+from ct_network import ORGANS, ct_network_folder
 
 from SegmentationAILib.core.files import read_labelmap, read_volume
 from SegmentationAILib.core.progress import Progress
@@ -13,15 +11,10 @@ from SegmentationAILib.networks.install import InstallRequest, install
 from SegmentationAILib.networks.segmenter import open_segmenter
 from SegmentationAILib.networks.store import NetworkStore
 
-SECONDS = 60.0
-
 
 @pytest.fixture(scope="module")
 def a_segmenter(the_data, tmp_path_factory):
-    started = time.process_time()
     folder = ct_network_folder(tmp_path_factory.mktemp("made") / "ct-organs", the_data)
-    spent = time.process_time() - started
-    assert spent < SECONDS, f"{STEPS} steps took {spent:.0f} s of one core"
     store = NetworkStore(tmp_path_factory.mktemp("home"))
     install(store, InstallRequest(str(folder), "ct-organs"), check_architecture)
     return open_segmenter("ct-organs", store=store)

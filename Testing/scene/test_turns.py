@@ -8,7 +8,13 @@ import slicer
 
 from SegmentationAILib.core.labelmap import Label, Labelmap, Provenance
 from SegmentationAILib.core.volume import Volume
-from SegmentationAILib.scene import image_copies, journaled_node, measure_follower, painted_layers
+from SegmentationAILib.scene import (
+    image_copies,
+    journaled_node,
+    measure_follower,
+    painted_layers,
+    surface_renewal,
+)
 from SegmentationAILib.scene.bootstrap import headless_slicer
 from SegmentationAILib.scene.commit import commit
 from SegmentationAILib.scene.image_copies import copied_in_turns, stamp_of
@@ -21,7 +27,7 @@ from SegmentationAILib.scene.segment_editors import SegmentEditors
 from SegmentationAILib.scene.segment_protection import set_locked
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
 from SegmentationAILib.scene.surface_renewal import renew_surfaces
-from SegmentationAILib.scene.surfaces import CLOSED_SURFACE
+from SegmentationAILib.scene.surfaces import CLOSED_SURFACE, surfaces_of_image
 from SegmentationAILib.scene.ticker import PlainTicker
 from SegmentationAILib.scene.turns import run_to_end
 from SegmentationAILib.scene.volume_node import node_from_volume
@@ -209,13 +215,22 @@ def test_a_lock_set_while_a_result_is_painted_holds(a_scene, a_scan, with_thread
 
 
 def test_surfaces_wait_for_an_edit_and_for_a_node_that_goes(
-    a_scene, a_scan, a_ticker, with_threads
+    a_scene, a_scan, a_ticker, with_threads, monkeypatch
 ):
+    is_edited = threading.Event()
+
+    def found_after_the_edit(*arguments):
+        # On a busy machine the other thread may be done before this one has edited.
+        assert is_edited.wait(60)
+        return surfaces_of_image(*arguments)
+
+    monkeypatch.setattr(surface_renewal, "surfaces_of_image", found_after_the_edit)
     node = node_from_labelmap(a_labelmap(), a_scene, a_scan, "Result")
     ends = []
     renew_surfaces(node, a_ticker, lambda: ends.append("edited"))
     a_ticker.turn()
     touched(node)
+    is_edited.set()
     a_ticker.run_until(lambda: ends)
     assert node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE)
     renew_surfaces(node, a_ticker, lambda: ends.append("gone"))
