@@ -1,8 +1,9 @@
 """P7: how many network calls a head needs, at equal Dice against labels that are known.
 
-The shipped network, in patches as large as those it was trained on, over whole heads of 256 mm: the
-two label maps that its training never saw, drawn in four contrasts each, so that the truth is known
-voxel for voxel. Every way runs the very same network; they differ in the windows alone.
+The shipped network over whole heads at 1 mm: a label map that its training never saw, drawn in four
+contrasts, so that the truth is known voxel for voxel. Every way runs the very same network; they
+differ in the windows alone. Ours is what its card says and the pipeline does: all of the body at
+once. MONAI's patch is as large as the heads that the training drew.
 """
 
 import os
@@ -33,11 +34,10 @@ from SegmentationAILib.networks.weights import read_weights
 from SegmentationAILib.resources import resource
 
 SHARED = Path(os.environ.get("SEGMENTATIONAI_SHARED", Path(__file__).parents[3] / "shared"))
-SHAPE, PATCH, SPACING = (128, 128, 128), (80, 96, 80), (2.0, 2.0, 2.0)
+SHAPE, PATCH, SPACING = (192, 224, 192), (160, 192, 160), (1.0, 1.0, 1.0)
 SEED = 7
 PEER = "MONAI gaussian, overlap 0.5"
-OVERLAPS = {"body only, overlap 0.25": 0.25, "body only, overlap 0.5": 0.5}
-OURS = next(iter(OVERLAPS))
+OURS = "all of the body at once"
 
 
 class Counting:
@@ -52,10 +52,10 @@ class Counting:
 
 
 def run() -> list[Measurement]:
-    """Return calls and Dice of MONAI and of two overlaps of ours."""
+    """Return calls and Dice of MONAI and of ours."""
     card = catalog().by_id("brain-any-contrast")
     assert card is not None
-    heads = read_heads([SHARED / "data" / "brain-label-maps" / name for name in HELD_OUT])
+    heads = read_heads([SHARED / "data" / "brain-label-maps" / HELD_OUT[0]])
     drawn = validation_volumes(heads, SEED, shape=SHAPE)
     volumes = [pair for contrast in drawn.values() for pair in contrast]
     precision = "bf16" if "bf16" in available_precisions(CPU) else "fp32"
@@ -63,12 +63,11 @@ def run() -> list[Measurement]:
         os.environ["SEGMENTATIONAI_HOME"] = home
         network = load_network(card, read_weights(resource(card.file)), "cpu", precision)
         ways: dict[str, Callable[[], list[np.ndarray]]] = {}
-        counters = {name: Counting(network) for name in (*OVERLAPS, PEER)}
-        for name, overlap in OVERLAPS.items():
-            ways[name] = partial(_all, partial(ours, counters[name], overlap), volumes)
+        counters = {name: Counting(network) for name in (OURS, PEER)}
+        ways[OURS] = partial(_all, partial(ours, counters[OURS], card.divisible_by), volumes)
         ways[PEER] = partial(_all, partial(monai, counters[PEER]), volumes)
         result = measure(
-            f"Network calls on {len(volumes)} heads of {SHAPE} at 2 mm, patches of {PATCH}",
+            f"Network calls on {len(volumes)} heads of {SHAPE} mm, MONAI in patches of {PATCH}",
             ways,
             ours=OURS,
             peer=PEER,
@@ -97,14 +96,15 @@ def monai(network: Counting, array: np.ndarray) -> np.ndarray:
     return logits[0].argmax(0).to(torch.uint8).numpy()
 
 
-def ours(network: Counting, overlap: float, array: np.ndarray) -> np.ndarray:
+def ours(network: Counting, multiple: int, array: np.ndarray) -> np.ndarray:
     """Return the winning channels within the body; what lies around it is background."""
     box = body_box(array[0], histogram_of(array[0], "volume"), SPACING)
     background = (float(array.min()),)
+    whole = tuple(-(-side // multiple) * multiple for side in box.shape)
     slabs = logits_slabs(
         np.ascontiguousarray(array[(slice(None), *box.slices)]),
         network,
-        plan_windows(box.shape, PATCH, overlap),
+        plan_windows(box.shape, whole, 0.0),
         empty=EmptyWindows(background),
         padding=background,
     )
