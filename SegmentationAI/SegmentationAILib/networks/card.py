@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ..core.labelmap import Label
 from ..core.monai_rules import MonaiRules
+from .training_record import TrainingRecord
 
 Output = Literal["softmax", "sigmoid"]
 Conventions = Literal["", "nnunet"]
@@ -133,6 +134,7 @@ class NetworkCard:
         folds: Networks whose logits are averaged; the tensors of fold N begin with ``fold_N.``
             where there are several.
         monai: Where MONAI's own steps prepare the volume and bring labels back; None for ours.
+        training: How it was trained here; None where that is not known.
     """
 
     id: str
@@ -168,6 +170,7 @@ class NetworkCard:
     one_layer: bool = False
     folds: int = 1
     monai: MonaiRules | None = None
+    training: TrainingRecord | None = None
 
     @property
     def out_channels(self) -> int:

@@ -26,6 +26,7 @@ from .card import (
     PrecisionGate,
 )
 from .strict_json import json_from_bytes
+from .training_record import record_from_json, record_to_json
 
 MAX_CARD_BYTES = 1 << 20
 MAX_TEXT = 1000
@@ -99,6 +100,7 @@ def card_from_json(card: Any, source: str) -> NetworkCard:
         one_layer=card.get("one_layer", False),
         folds=card.get("folds", 1),
         monai=MonaiRules(**card["monai"]) if "monai" in card else None,
+        training=record_from_json(card["training"]) if "training" in card else None,
     )
     _check_consistency(found, source)
     return found
@@ -214,6 +216,7 @@ def card_to_json(card: NetworkCard) -> dict[str, Any]:
         "one_layer": card.one_layer,
         "folds": card.folds if card.folds > 1 else None,
         "monai": card.monai and asdict(card.monai),
+        "training": card.training and record_to_json(card.training),
     }
     if card.mirror_axes is not None:
         optional["mirror_axes"] = [*card.mirror_axes]
