@@ -31,10 +31,12 @@ def a_module(name):
 
 
 def as_openvino(module, precision="fp32", identity="a", calibration=()):
-    def module_for(shape):
-        return InterleavedMeshNet(module, shape) if isinstance(module, MeshNet) else module
+    def model_for(shape):
+        is_mesh = isinstance(module, MeshNet)
+        found = InterleavedMeshNet(module, shape[2:]) if is_mesh else module
+        return run_openvino.converted(found, shape)
 
-    return OpenVinoNetwork(module_for, identity, 3, precision, calibration)
+    return OpenVinoNetwork(model_for, identity, 3, precision, calibration)
 
 
 def some_patches(batch=2):

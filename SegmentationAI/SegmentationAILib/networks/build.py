@@ -14,10 +14,18 @@ from .ensemble import Ensemble
 from .expected_shapes import built_network
 from .folds import split_folds
 from .interleaved_meshnet import InterleavedMeshNet
+from .onnx_check import ONNX
 from .precision import Precision, choose_precision
 from .preparation import Preparation
 from .run_meshnet import WholeMeshNet
-from .run_openvino import OpenVinoNetwork, openvino_is_there, openvino_precisions
+from .run_onnx import ON_THE_CPU, check_can_run, running_onnx
+from .run_openvino import (
+    OpenVinoNetwork,
+    Shape,
+    converted,
+    openvino_is_there,
+    openvino_precisions,
+)
 from .run_torch import TorchNetwork
 from .running import Patch, RunningNetwork
 from .trainable import InferenceForm, TrainableNetwork
@@ -94,6 +102,10 @@ def load_network(
             for one, part in split_folds(card, weights)
         ]
         return Ensemble(folds, "logits")
+    if card.architecture.name == ONNX:
+        return _load_onnx(
+            card, weights, device, precision, calibration, dropout_samples, preparation
+        )
     module = built_network(card, weights)
     if isinstance(module, TrainableNetwork):
         module = InferenceForm(module).eval()
@@ -131,7 +143,7 @@ def _on_cpu(
     if openvino_is_there():
         identity = f"{card.sha256} {card.architecture.name} {card.architecture.parameters}"
         network = OpenVinoNetwork(
-            lambda shape: _for_shape(module, shape),
+            lambda shape: converted(_for_shape(module, shape), shape),
             identity,
             card.out_channels,
             precision,
@@ -157,5 +169,25 @@ def _by_torch(
     return TorchNetwork(module, card.out_channels, device, precision, multiple=multiple, halo=halo)
 
 
-def _for_shape(module: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
-    return InterleavedMeshNet(module, shape) if isinstance(module, MeshNet) else module
+def _for_shape(module: nn.Module, shape: Shape) -> nn.Module:
+    if not isinstance(module, MeshNet):
+        return module
+    x, y, z = shape[2:]
+    return InterleavedMeshNet(module, (x, y, z))
+
+
+def _load_onnx(
+    card: NetworkCard,
+    weights: Weights,
+    device: str,
+    precision: str,
+    calibration: Sequence[Patch],
+    dropout_samples: int,
+    preparation: Preparation | None,
+) -> RunningNetwork:
+    found = choose_device(device)
+    check_can_run(card, found, device, dropout_samples)
+    chosen = choose_precision(card, precision, "cpu", openvino_precisions())
+    network = running_onnx(card, weights, chosen.precision, calibration, preparation)
+    why = found.note if found.kind == "cpu" else ON_THE_CPU
+    return _Noted(network, tuple(note for note in (why, chosen.note) if note))

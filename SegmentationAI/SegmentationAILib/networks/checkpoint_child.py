@@ -35,7 +35,7 @@ def main(path: Path, target: Path, facts: Path | None) -> None:
         sys.exit(f"torch {torch.__version__} opens files of others unsafely; 2.10 is needed.")
     if facts is not None:
         _let_numbers_pass()
-    _limit_memory(EXTRA_BYTES + 4 * path.stat().st_size)
+    limit_memory(EXTRA_BYTES + 4 * path.stat().st_size)
     with path.open("rb") as stream:  # by its name, torch would choose a reader by the ending
         found = torch.load(stream, weights_only=True, mmap=False, map_location="cpu")
     if facts is not None:
@@ -119,7 +119,8 @@ def leave_the_network() -> bool:
     return bool(unshare(NEW_NETWORK) == 0 or unshare(NEW_NETWORK | NEW_USER) == 0)
 
 
-def _limit_memory(extra_bytes: int) -> None:
+def limit_memory(extra_bytes: int) -> None:
+    """Let this process take so much more memory than it has now; Linux only."""
     if not sys.platform.startswith("linux"):
         return
     import resource
@@ -129,12 +130,16 @@ def _limit_memory(extra_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-if __name__ == "__main__":
-    leave_the_network()
-    # After the standard library, as `core.child_python.PUT_FOLDERS` does it.
+def put_packages(folders: list[str]) -> None:
+    """Search ``folders`` after the standard library, as `core.child_python.PUT_FOLDERS` does."""
     places = [n for n, path in enumerate(sys.path) if path.endswith("-packages")]
     first = places[0] if places else len(sys.path)
-    sys.path[first:first] = sys.argv[3].split(os.pathsep)
+    sys.path[first:first] = folders
+
+
+if __name__ == "__main__":
+    leave_the_network()
+    put_packages(sys.argv[3].split(os.pathsep))
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[4]) if sys.argv[4:] else None)
     except Exception as error:

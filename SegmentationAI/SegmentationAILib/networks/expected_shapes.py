@@ -8,6 +8,7 @@ from torch import nn
 from ..core.errors import GeometryError, WeightsError
 from .card import Architecture, NetworkCard
 from .folds import with_folds
+from .onnx_check import ONNX, check_onnx
 from .registry import build
 from .trainable import TrainableNetwork, check_sides
 from .weights import Weights, check_against
@@ -42,6 +43,9 @@ def check_architecture(card: NetworkCard, weights: Weights) -> None:
         WeightsError: No such architecture or parameter, patches that it does not take, or other
             tensors; the message names the first three.
     """
+    if card.architecture.name == ONNX:
+        check_onnx(card, weights)
+        return
     network = _empty(card.architecture, card.id)
     if isinstance(network, TrainableNetwork):
         _check_patches(card, network)

@@ -163,8 +163,8 @@ def _resolved(
 
 
 def _from_folder(store: NetworkStore, folder: Path, sha256: str, staging: Path) -> NetworkSource:
-    """Return a network of ours (it has a card), of another tool, or known by its hash."""
-    foreign = None if (folder / CARD).is_file() else foreign_source(folder, staging)
+    """Return a network of another tool, of ours (it has a card), or known by its hash."""
+    foreign = foreign_source(folder, staging)
     if foreign is None:
         return source_from_folder(folder, store.catalog, sha256)
     if sha256 not in ("", foreign.card.converted_from):

@@ -49,7 +49,7 @@ class OpenVinoNetwork:
     """A `RunningNetwork` on the CPU.
 
     Args:
-        module_for: Gives the module, in evaluation mode, for patches of shape (X, Y, Z).
+        model_for: Gives OpenVINO's model for patches of shape ``(1, C, X, Y, Z)``.
         identity: Says which weights in which architecture; part of the key of what is kept.
         out_channels: Channels of the logits.
         precision: ``fp32``, ``bf16`` or ``int8``.
@@ -65,7 +65,7 @@ class OpenVinoNetwork:
 
     def __init__(
         self,
-        module_for: Callable[[tuple[int, int, int]], nn.Module],
+        model_for: Callable[[Shape], Any],
         identity: str,
         out_channels: int,
         precision: Precision = "fp32",
@@ -76,7 +76,7 @@ class OpenVinoNetwork:
 
         self.out_channels = out_channels
         self.precision: str = precision
-        self._module_for, self._identity = module_for, identity
+        self._model_for, self._identity = model_for, identity
         self._calibration = calibration
         self._preparation = preparation or Preparation()
         self._openvino = openvino
@@ -152,7 +152,7 @@ class OpenVinoNetwork:
 
     def _converted(self, patch: Patch) -> Any:
         self._preparation.begins()
-        return converted(self._module_for(_spatial(patch)), patch.shape)
+        return self._model_for(patch.shape)
 
     def _quantized(self, patch: Patch, examples: Sequence[Patch]) -> Any:
         import nncf
@@ -176,11 +176,6 @@ def converted(module: nn.Module, shape: Shape) -> Any:
         model = openvino.convert_model(program)
     model.reshape(list(shape))
     return model
-
-
-def _spatial(patch: Patch) -> tuple[int, int, int]:
-    x, y, z = patch.shape[2:]
-    return x, y, z
 
 
 def _hash(examples: Sequence[Patch]) -> str:

@@ -72,11 +72,20 @@ class FoundFiles:
 
 @dataclass(frozen=True)
 class Format:
-    """One format: its name for messages, and the two functions of its module."""
+    """One format.
+
+    Attributes:
+        name: For messages.
+        recognizes: See above.
+        read: See above.
+        has_card: Whether a card of ours belongs to it; of the others, one beside them says that
+            the files are our own.
+    """
 
     name: str
     recognizes: Callable[[FoundFiles], bool]
     read: Callable[[FoundFiles, Path], NetworkSource]
+    has_card: bool = False
 
 
 def files_in(path: Path) -> FoundFiles:
