@@ -45,9 +45,10 @@ def test_it_runs_on_the_whole_torso_in_several_patches(a_segmenter, the_data):
     assert any(sentence.startswith("Patch 2 of ") for sentence in seen), set(seen)
 
 
-def test_the_same_session_gets_the_same_weights_at_once(a_segmenter, the_data, tmp_path):
-    started = time.process_time()
+def test_the_same_session_gets_the_same_weights_without_training(
+    a_segmenter, the_data, tmp_path, monkeypatch
+):
+    monkeypatch.delattr("ct_network._fit")
     folder = ct_network_folder(tmp_path / "again", the_data, title="Another title")
-    assert time.process_time() - started < 1.0
     assert '"Another title"' in (folder / "card.json").read_text()
     assert a_segmenter.weights_sha256 in (folder / "card.json").read_text()
