@@ -20,11 +20,13 @@ from .label_losses import (
     weighted_binary_cross_entropy,
 )
 from .loss_target import LossTarget
+from .smoothed_loss import smoothed_dice_and_cross_entropy
 
 Loss = Callable[[Tensor, LossTarget], Tensor]
 
 LOSSES: Final[dict[str, Loss]] = {
     "dice-ce": dice_and_cross_entropy,
+    "dice-ce-smooth": smoothed_dice_and_cross_entropy,
     "dice": dice,
     "cross-entropy": cross_entropy,
     "focal": focal,

@@ -48,7 +48,7 @@ def prepared_case(
     rules = plan.input_rules()
     prepared = prepare(volume, rules, progress=progress)
     placed = network_labels(
-        channels, prepared.axis_map, IGNORED, _slice_axis(volume, rules, prepared.axis_map)
+        channels, prepared.axis_map, IGNORED, slice_axis(volume, rules, prepared.axis_map)
     )
     return PreparedCase(case_id, prepared.array, placed, padding=prepared.padding)
 
@@ -83,8 +83,8 @@ def channels_of_labels(
     return channels
 
 
-def _slice_axis(volume: Volume, rules: InputRules, mapping: AxisMap) -> int | None:
-    """Return the network axis along which `prepare` took the nearest slice."""
+def slice_axis(volume: Volume, rules: InputRules, mapping: AxisMap) -> int | None:
+    """Return the network axis along which `prepare` took the nearest slice, None for none."""
     if not rules.separate_slices or rules.spacing_mm is None:
         return None
     own = [volume.spacing[source] for source in mapping.source_axis]

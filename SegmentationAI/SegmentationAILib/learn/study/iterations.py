@@ -123,7 +123,7 @@ def finish(study: Study, number: int, outcome: Outcome) -> None:
         if outcome.is_kept:
             for row in connection.execute(f"{CASES} ORDER BY id").fetchall():
                 case = case_of(row)
-                if case.id in predicted and _may_follow(case, inputs[case.id]):
+                if case.id in predicted and _may_follow(case, inputs.get(case.id)):
                     make_current(connection, case.key, predicted[case.id])
         connection.execute(
             "UPDATE iterations SET weights_sha256 = ?, dice_to_previous = ?, volume_change = ?, "
@@ -178,9 +178,19 @@ def _go_back(connection: sqlite3.Connection, case: Case, usable: set[int]) -> No
             return
 
 
-def _may_follow(case: Case, read: LabelVersion) -> bool:
-    """Return whether a prediction may take the place of what a case has now."""
-    return case.state in USABLE and case.state != "accepted" and case.current == read.number
+def _may_follow(case: Case, read: LabelVersion | None) -> bool:
+    """Return whether a prediction may take the place of what a case has now.
+
+    Args:
+        case: As it is now.
+        read: What it had when the iteration began, None for no labels.
+    """
+    if read is None:
+        return case.state == "new" and case.current is None
+    if case.state == "accepted" or case.state not in USABLE or case.current != read.number:
+        return False
+    # A held-out case scores by what a person made of it; no prediction goes in there.
+    return not (case.is_held_out and read.making.origin in BY_A_PERSON)
 
 
 def _check_same(old: Iteration, settings: str, base_sha256: str) -> None:

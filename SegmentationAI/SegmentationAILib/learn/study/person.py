@@ -158,6 +158,16 @@ def touched_voxels(study: Study, version: LabelVersion) -> NDArray[np.bool_] | N
     """
     if version.making.origin in ("accepted", "drawn"):
         return np.ones(read_version(study, version).grid.shape, bool)
+    return corrected_voxels(study, version)
+
+
+def corrected_voxels(study: Study, version: LabelVersion) -> NDArray[np.bool_] | None:
+    """Return which voxels of a version a person has corrected one by one, None for none.
+
+    Args:
+        study: Open.
+        version: Of labels; those accepted as a whole have none that were corrected.
+    """
     path = study.file(version, "touched")
     if path is None:
         return None
