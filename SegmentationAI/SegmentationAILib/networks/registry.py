@@ -16,6 +16,7 @@ from ..core.errors import WeightsError
 # for: MONAI alone takes five seconds.
 ARCHITECTURES: Final[dict[str, str]] = {
     "attention-unet": "attention_unet:AttentionUNet",
+    "click-unet": "click_unet:ClickUNet",
     "dints": "dints:DiNTS",
     "dynunet": "dynunet:DynUNet",
     "meshnet": "meshnet:MeshNet",
