@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.mask_history import NO_MASK, PlacedMask
 from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.volume import Box, Volume
@@ -26,16 +27,18 @@ class Turn:
     Attributes:
         volume: The scan, `(C, I, J, K)`; may hold NaN.
         prompts: All since the mask was last set, in order; never empty.
+        placed: Their voxels, one mask for each prompt (see `core.prompt_voxels`).
         new: How many of the last ones have not been answered yet, 1 or more.
-        mask: `(I, J, K)` as it is now; not to be changed.
-        start: Probabilities `(I, J, K)`, 0 to 1, of an automatic network; None without one.
+        mask: `(I, J, K)` as it is now; read-only.
+        base: The mask as it was last set, before any of these prompts; empty when none was.
     """
 
     volume: Volume
     prompts: tuple[Prompt, ...]
+    placed: tuple[PlacedMask, ...]
     new: int
     mask: Mask
-    start: Probabilities | None = None
+    base: PlacedMask = NO_MASK
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ class Answer:
     """What an engine proposes.
 
     The session adds what a person said outright (the voxels under points and scribbles, the later
-    prompt wins) and takes back what is frozen.
+    prompt wins) and takes back what is frozen and what an engine did to voxels that are NaN.
 
     Attributes:
         box: Half-open, within the volume; nothing outside of it changes.

@@ -1,0 +1,224 @@
+"""Positive and negative prompts spread over one region, and the nearer kind takes each cell."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import edt
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.mask_history import PlacedMask
+from ..core.progress import Progress
+from ..core.prompts import BoxPrompt
+from ..core.volume import Box
+from .engine import Mask, Probabilities, Turn
+from .geodesic_distance import geodesic_distances
+from .likeness import Sample, likeness, sample_at
+from .near_region import NearRegion, smoothed
+
+Floats = NDArray[np.float32]
+POSITIVE, NEGATIVE = 0, 1
+_NEVER = np.float32(np.inf)
+# Distances are compared as numbers: what is never reached is this far.
+_FAR = np.float32(1e6)
+
+
+@dataclass(frozen=True)
+class CompetitionSettings:
+    """Numbers of the engine; tuned on organs of the torso CT and on synthesized heads alone.
+
+    Attributes:
+        smoothing_cells: Gaussian before intensities are looked at.
+        floor: Height of a background that looks like anything, against 1 for a sample's center.
+        hostile: Cost of crossing one cell that is surely of the other kind.
+        friendly: Cost of crossing any cell beside that.
+        border: Weight of changes of likeness.
+        reach_cells: A negative prompt counts less by a factor of e for every so many cells that a
+            place is nearer to a positive one.
+        ground_delay: Cost at which background starts at the borders of the box and where a place
+            looks like no positive prompt.
+        unlike: Likeness below which a place does.
+        start_delay: Cost at which a mask that was there before starts.
+        grow_share: Share of the open faces taken beyond which the segment seems to go on.
+    """
+
+    smoothing_cells: float = 0.7
+    floor: float = 0.25
+    hostile: float = 1.0
+    friendly: float = 0.1
+    border: float = 2.0
+    reach_cells: float = 6.0
+    ground_delay: float = 1.0
+    unlike: float = 0.1
+    start_delay: float = 1.5
+    grow_share: float = 0.02
+
+
+TUNED: Final = CompetitionSettings()
+
+
+class Competition:
+    """Both kinds of prompts in one region.
+
+    Args:
+        turn: What is asked.
+        start: Probabilities of a network, `(I, J, K)`; None takes the mask that was set.
+        region: Where.
+        settings: Numbers.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        start: Probabilities | None,
+        region: NearRegion,
+        settings: CompetitionSettings,
+    ) -> None:
+        self._turn, self._region, self._settings = turn, region, settings
+        self._cell_mm = float(np.cbrt(np.prod(region.spacing)))
+        self._seeds = _seeds(turn, region)
+        self._faces = region.open_faces(turn.volume.grid)
+        self._before = _before(turn, start, region)
+        self.likeness = self._likeness()
+        self._distances = np.zeros((2, *region.shape), np.float32)
+
+    def run(self, progress: Progress) -> Floats:
+        """Return by how much each cell is nearer to positive prompts than to negative ones."""
+        settings = self._settings
+        cost = np.stack([1 - self.likeness, self.likeness]) * np.float32(settings.hostile)
+        cost += np.float32(settings.friendly)
+        cost /= np.float32(self._cell_mm)
+        values = self.likeness * np.float32(settings.border)
+        distances = geodesic_distances(
+            self._starts(), cost, values, self._region.spacing, progress=progress
+        )
+        self._distances = np.minimum(distances, _FAR)
+        return np.asarray(self._distances[NEGATIVE] - self._distances[POSITIVE])
+
+    def goes_on(self) -> bool:
+        """Return whether the segment seems to go on beyond the region."""
+        taken = self._faces & (self._distances[POSITIVE] < self._distances[NEGATIVE])
+        if self._before is not None:
+            taken &= self._before < 0.5
+        return int(taken.sum()) > self._settings.grow_share * int(self._faces.sum())
+
+    def _likeness(self) -> Floats:
+        channels = np.stack(
+            [
+                smoothed(filled(self._region.means(channel)), self._settings.smoothing_cells)
+                for channel in self._turn.volume.voxels
+            ]
+        )
+        samples: tuple[list[Sample], list[Sample]] = ([], [])
+        near = np.zeros((2, *self._region.shape), bool)
+        for positive, cells in self._seeds:
+            if cells.any():
+                kind = POSITIVE if positive else NEGATIVE
+                samples[kind].append(sample_at(channels, cells))
+                near[kind] |= cells
+        nearer = None
+        if samples[POSITIVE] and samples[NEGATIVE]:
+            spacing = self._region.spacing
+            apart = edt.edt(~near[POSITIVE], spacing) - edt.edt(~near[NEGATIVE], spacing)
+            in_reaches = apart / (self._cell_mm * self._settings.reach_cells)
+            nearer = np.exp(np.clip(in_reaches, -10, 0))
+        return likeness(channels, *samples, self._settings.floor, nearer)
+
+    def _starts(self) -> Floats:
+        """Where each kind begins, `(2, I, J, K)`, and at what cost."""
+        starts = np.full((2, *self._region.shape), _NEVER, np.float32)
+        if self._before is None:
+            ground = self._faces & (self.likeness < 0.5)
+            ground |= self.likeness < self._settings.unlike
+            starts[NEGATIVE][ground] = self._settings.ground_delay
+        else:
+            # From one delay for what is certain to two for what is undecided.
+            sure = 2 * self._before - 1
+            delays = self._settings.start_delay * (2 - np.abs(sure))
+            starts[POSITIVE] = np.where(sure > 0, delays, _NEVER)
+            starts[NEGATIVE] = np.where(sure <= 0, delays, _NEVER)
+        _close_boxes(starts, self._turn, self._region)
+        for positive, cells in self._seeds:
+            starts[POSITIVE if positive else NEGATIVE][cells] = 0
+            starts[NEGATIVE if positive else POSITIVE][cells] = _NEVER
+        return starts
+
+
+def filled(cells: Floats) -> Floats:
+    """Put the least intensity where there is NaN or infinity; ``cells`` are changed.
+
+    No voxel that is NaN changes anyway (see `ruling`), but its neighbors may.
+    """
+    bad = ~np.isfinite(cells)
+    if bad.any():
+        cells[bad] = 0 if bad.all() else cells[~bad].min()
+    return cells
+
+
+def _before(turn: Turn, start: Probabilities | None, region: NearRegion) -> Floats | None:
+    """The share of each cell that was in the segment before any prompt; None when nothing was."""
+    if start is not None:
+        return region.means(start)
+    if not turn.base.voxels.any():
+        return None
+    return region.means_of_part(turn.base.within(region.box))
+
+
+def _seeds(turn: Turn, region: NearRegion) -> list[tuple[bool, Mask]]:
+    """Kind and cells of every prompt inside the region; where two meet, the later wins."""
+    found: list[tuple[bool, Mask]] = []
+    for prompt, placed in zip(turn.prompts, turn.placed, strict=True):
+        if not meets(placed.box, region.box):
+            continue
+        if isinstance(prompt, BoxPrompt) and prompt.positive:
+            cells = _middle(placed, region)
+        else:
+            cells = region.cells_of(placed.voxels, placed.start_ijk)
+        for kind, earlier in found:
+            if kind != prompt.positive:
+                earlier &= ~cells
+        found.append((prompt.positive, cells))
+    return found
+
+
+def _middle(placed: PlacedMask, region: NearRegion) -> Mask:
+    """The cells in the middle of a box, an eighth of its sides: what it was drawn around."""
+    shape = np.array(placed.voxels.shape)
+    start = (shape * 7) // 16
+    stop = np.maximum(start + 1, shape - start)
+    cut = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+    return region.cells_of(placed.voxels[cut], np.array(placed.start_ijk) + start)
+
+
+def boxed(turn: Turn, box: Box) -> Mask | None:
+    """Return the voxels of ``box`` inside the boxes drawn around the segment; None without one."""
+    drawn = [
+        placed
+        for prompt, placed in zip(turn.prompts, turn.placed, strict=True)
+        if isinstance(prompt, BoxPrompt) and prompt.positive
+    ]
+    if not drawn:
+        return None
+    inside = np.zeros(box.shape, bool)
+    for placed in drawn:
+        inside |= placed.within(box)
+    return inside
+
+
+def _close_boxes(starts: Floats, turn: Turn, region: NearRegion) -> None:
+    """Outside of the boxes that a person drew around the segment everything is background."""
+    allowed = boxed(turn, region.box)
+    if allowed is not None:
+        outside = region.means_of_part(allowed) == 0
+        starts[POSITIVE][outside] = _NEVER
+        starts[NEGATIVE][outside] = 0
+
+
+def meets(first: Box, second: Box) -> bool:
+    """Return whether two boxes have a voxel in common."""
+    return all(
+        a < d and c < b
+        for a, b, c, d in zip(
+            first.start_ijk, first.stop_ijk, second.start_ijk, second.stop_ijk, strict=True
+        )
+    )

@@ -1,0 +1,114 @@
+"""How much each place looks like what was pointed at, from intensities alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import scipy.ndimage as ndi
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# A sample's spread is at least this share of all intensities of the region, and this many times
+# its noise: a few voxels around a click say little about how a tissue varies.
+LEAST_SPREAD: Final = 0.005
+NOISE_SPREADS: Final = 1.5
+# 1.4826 times the median distance from the median is the deviation of a normal distribution.
+_ROBUST: Final = 1.4826
+_PERCENTILES: Final = (1.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Intensities around one prompt.
+
+    Attributes:
+        center: Of each channel.
+        spread: Standard deviation of each channel, robust.
+    """
+
+    center: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+def sample_at(channels: Floats, cells: Mask, reach: int = 1) -> Sample:
+    """Return the intensities at cells and around them.
+
+    Args:
+        channels: `(C, I, J, K)`.
+        cells: `(I, J, K)`, at least one True.
+        reach: Cells around each, along the axes and between them.
+    """
+    places = np.argwhere(cells)
+    start = np.maximum(places.min(axis=0) - reach, 0)
+    stop = np.minimum(places.max(axis=0) + reach + 1, cells.shape)
+    cut = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+    wide = cells[cut]
+    if reach:
+        wide = ndi.binary_dilation(wide, np.ones((3, 3, 3), bool), iterations=reach)
+    found = channels[(slice(None), *cut)][:, wide].astype(np.float64)
+    center = np.median(found, axis=1)
+    spread = _ROBUST * np.median(np.abs(found - center[:, None]), axis=1)
+    return Sample(center, spread)
+
+
+def likeness(
+    channels: Floats,
+    positive: Sequence[Sample],
+    negative: Sequence[Sample],
+    floor: float,
+    nearer: Floats | None = None,
+) -> Floats:
+    """Return how likely each cell belongs to what the positive samples are of, 0 to 1.
+
+    Each sample is a normal curve of height 1; the best of its kind counts, so that a segment may
+    be of several intensities. What looks like no sample is as unlikely as ``floor`` says.
+
+    Args:
+        channels: `(C, I, J, K)`.
+        positive: Without one, every place is as likely as one that looks like none.
+        negative: May be empty.
+        floor: Height of a background that looks like anything.
+        nearer: `(I, J, K)`, 0 to 1, how much the negative samples count at each cell: a prompt
+            against a neighbor of the same intensity must not speak against the whole segment.
+    """
+    low, high = np.percentile(channels.reshape(len(channels), -1), _PERCENTILES, axis=1)
+    least = np.maximum(
+        np.maximum(LEAST_SPREAD * (high - low), 1e-12), NOISE_SPREADS * noise_of(channels)
+    )
+    inside = _best(channels, positive, least)
+    outside = _best(channels, negative, least)
+    if nearer is not None:
+        outside *= nearer
+    outside = np.maximum(outside, np.float32(floor))
+    if not positive:
+        inside = np.full_like(outside, floor)
+    return np.asarray(inside / (inside + outside), np.float32)
+
+
+def noise_of(channels: Floats) -> NDArray[np.float64]:
+    """Return the usual difference of neighbors but one, as a standard deviation, per channel.
+
+    Args:
+        channels: `(C, I, J, K)`; the axis along which they differ least counts.
+    """
+    found = []
+    for channel in channels:
+        along = [np.moveaxis(channel, axis, 0) for axis in range(3) if channel.shape[axis] > 2]
+        steps = (float(np.median(np.abs(one[2:] - one[:-2]))) for one in along)
+        found.append(_ROBUST / np.sqrt(2) * min(steps, default=0.0))
+    return np.array(found)
+
+
+def _best(channels: Floats, samples: Sequence[Sample], least: NDArray[np.float64]) -> Floats:
+    best = np.zeros(channels.shape[1:], np.float32)
+    for sample in samples:
+        squared = np.zeros_like(best)
+        for channel, center, spread in zip(
+            channels, sample.center, np.maximum(sample.spread, least), strict=True
+        ):
+            squared += ((channel - np.float32(center)) / np.float32(spread)) ** 2
+        np.maximum(best, np.exp(-0.5 / len(channels) * squared), out=best)
+    return best
