@@ -1,19 +1,13 @@
 """Work on a study that a kill may stop anywhere and that anybody can take to its end.
 
-Run as a script it works from the beginning to the end. With a number it kills itself at that
-write: a flush, a rename, or a statement of the index, before or after it.
+Run as a script it works from the beginning to the end; see `killed_work`.
 """
 
-import itertools
-import os
-import signal
-import sqlite3
-import sys
-from pathlib import Path
-
 import numpy as np
+from killed_work import main
 from study_files import BASE_SHA256, shifted, study_source, truth
 
+from SegmentationAILib.core.files import read_labelmap
 from SegmentationAILib.learn.study.create import create_study
 from SegmentationAILib.learn.study.export import export
 from SegmentationAILib.learn.study.index import INDEX
@@ -30,6 +24,7 @@ from SegmentationAILib.learn.study.records import Making
 from SegmentationAILib.learn.study.study import open_study
 from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
 
+CASES = 4
 WHO = Work("Anna", 1.0)
 FOLDERS = ("images", "weak", "references")
 
@@ -87,44 +82,20 @@ def content(study):
     return found | {"iterations": rows}
 
 
-def count_writes(at_write):
-    """Call `at_write` before and after each flush, rename and statement of the index."""
-
-    def watched(function):
-        def call(*arguments, **named):
-            at_write()
-            result = function(*arguments, **named)
-            at_write()
-            return result
-
-        return call
-
-    class Watched(sqlite3.Connection):
-        execute = watched(sqlite3.Connection.execute)
-        commit = watched(sqlite3.Connection.commit)
-
-    connect = sqlite3.connect
-    sqlite3.connect = lambda *a, **k: connect(*a, **{"factory": Watched, **k})
-    for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "rename"), (Path, "unlink")):
-        setattr(owner, name, watched(getattr(owner, name)))
-
-
-def main(root, kill_at=None):
-    numbers = itertools.count()
-
-    def at_write():
-        if next(numbers) == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def say(what):
-        sys.stdout.write(f"{what}\n")
-        sys.stdout.flush()
-
-    count_writes(at_write)
-    work(root, say)
-    say(f"writes {next(numbers)}")
+def check_export(root, *, whole=False):
+    """An exported folder is whole or not there."""
+    if not (root / "out").exists():
+        assert not whole
+        return
+    assert len(list((root / "out").glob("*.nii.gz"))) == CASES
+    if whole:
+        study = open_study(root / "study")
+        for case in study.cases():
+            current = read_version(study, study.current_version(case.id)).layers[0]
+            np.testing.assert_array_equal(
+                read_labelmap(root / "out" / case.volume).layers[0], current
+            )
 
 
 if __name__ == "__main__":
-    np.seterr(all="raise")
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(work)

@@ -278,4 +278,5 @@ def test_the_network_of_an_iteration_can_be_installed_and_finds_the_same(the_stu
     found = install(the_store, InstallRequest(str(folder), "mine"), lambda *_: None)
     assert found.card.sha256 == iterations(the_study)[0].weights_sha256
     assert found.card.license.id == "Apache-2.0"
-    assert the_store.find("thresholds").card.sha256 in " ".join(found.card.notes)
+    (parent,) = found.card.training.parents
+    assert parent.sha256 == the_store.find("thresholds").card.sha256

@@ -10,6 +10,7 @@ from ...networks.card import Architecture, NetworkCard
 from ...networks.store import NetworkStore
 from ...networks.weights import Weights
 from ..plan import TrainingPlan
+from ..starting_weights import starting_weights
 from ..study.study import Study
 from .settings import RelabelSettings
 
@@ -96,15 +97,15 @@ def plan_of_base(
 def start_weights(start: Base, plan: TrainingPlan) -> Weights:
     """Return the tensors that a training of a plan starts from.
 
+    Where the study has other labels than the network, the head's rows follow by name and new ones
+    are random, from the plan's seed; see `starting_weights`.
+
     Raises:
-        WeightsError: The network has other labels than the plan.
+        WeightsError: The plan has another architecture.
     """
-    if not same_labels(start.card, plan.labels):
-        theirs = ", ".join(label.name for label in start.card.labels)
-        raise WeightsError(
-            f"The network {start.card.id} has other labels than the study: {theirs}."
-        )
-    return start.weights
+    if same_labels(start.card, plan.labels):
+        return start.weights
+    return starting_weights(start.card, start.weights, plan).weights
 
 
 def same_labels(card: NetworkCard, labels: Sequence[Label]) -> bool:
@@ -120,5 +121,5 @@ def steps_per_epoch(shapes: Sequence[tuple[int, ...]], patch: Sequence[int], bat
         patch: Sides of a patch.
         batch: Patches per step.
     """
-    patches = sum(math.ceil(max(1.0, math.prod(shape) / math.prod(patch))) for shape in shapes)
+    patches = sum(max(1, round(math.prod(shape) / math.prod(patch))) for shape in shapes)
     return max(1, math.ceil(patches / batch))

@@ -208,7 +208,7 @@ class _Iteration:
             on_event=self._tools.on_event,
         )
         base = read_base(self._study, self._tools.store).card
-        keep_network(self._study, self._number, member.number, base, trained.plan, trained.weights)
+        keep_network(self._study, self._number, member.number, base, trained, cases)
 
     def _learned_cases(
         self, member: Member, plan: TrainingPlan, progress: Progress

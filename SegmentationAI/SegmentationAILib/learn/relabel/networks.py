@@ -1,24 +1,24 @@
 """The networks of a study's iterations on the disk: whole, hashed, opened like any other."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import safetensors.numpy
 
 from ...core.errors import WeightsError
 from ...core.staging import publish, staged
 from ...networks.build import RunningNetwork, load_network
 from ...networks.card import NetworkCard
-from ...networks.card_reader import MAX_CARD_BYTES, card_from_bytes, write_card
+from ...networks.card_reader import MAX_CARD_BYTES, card_from_bytes
 from ...networks.ensemble import Ensemble, joint_sha256
 from ...networks.network_source import CARD
 from ...networks.segmenter import Segmenter
 from ...networks.store import WEIGHTS
+from ...networks.training_record import Parent
 from ...networks.weights import Weights, read_weights
-from ..plan import TrainingPlan
+from ..network_folder import NetworkFacts, write_network
 from ..study.study import NETWORKS, Study
+from ..trainer import TrainedNetwork
+from ..training_case import PreparedCase
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,8 @@ def keep_network(
     iteration: int,
     member: int,
     base: NetworkCard,
-    plan: TrainingPlan,
-    weights: Weights,
+    trained: TrainedNetwork,
+    cases: Sequence[PreparedCase],
 ) -> None:
     """Write a trained network: its folder is there whole, or not at all.
 
@@ -58,29 +58,21 @@ def keep_network(
         study: Open.
         iteration: That trained it.
         member: Number of the network in the iteration.
-        base: Card of the network it descends from, whose license it has.
-        plan: By which it was trained.
-        weights: Its tensors.
+        base: Card of the study's base network, whose license it has.
+        trained: The network.
+        cases: It has learned from.
     """
     target = network_folder(study, iteration, member)
+    facts = NetworkFacts(
+        id=f"relabel-{study.facts.id[:8]}-{iteration}-{member}",
+        title=f"{base.title}, relabelling iteration {iteration}",
+        task=f"Trained on the labels of a study from {base.id}.",
+        license=base.license,
+        parents=(Parent(base.id, base.sha256),),
+    )
     with staged(target.parent) as staging:
         ready = staging / target.name
-        ready.mkdir(mode=0o700)
-        data = safetensors.numpy.save(dict(weights))
-        (ready / WEIGHTS).write_bytes(data)
-        card = replace(
-            plan.card(),
-            id=f"relabel-{study.facts.id[:8]}-{iteration}-{member}",
-            title=f"{base.title}, relabelling iteration {iteration}",
-            task=f"Trained on the labels of a study from {base.id}.",
-            license=base.license,
-            source=base.source,
-            paper=base.paper,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
-            notes=(f"Descends from {base.id} with weights {base.sha256}.", *plan.notes),
-        )
-        write_card(card, ready / CARD)
+        write_network(ready, trained, facts, cases, ())
         publish(ready, target)
 
 
