@@ -21,6 +21,7 @@ COMMANDS = {
     "info": "check a volume and show its geometry",
     "convert": "convert volumes and segmentations between formats",
     "evaluate": "compare a segmentation with a reference",
+    "weak-label": "make quick labels to correct or to learn from",
     "serve": "serve this machine's networks to others",
     "demo": "segment a head and show it in a Slicer scene",
 }
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] not in COMMANDS:
         return _overview(words)
     # Only the chosen command is imported, so that --help never waits for torch.
-    command = importlib.import_module(f".commands.{words[0]}", __package__)
+    module = words[0].replace("-", "_")
+    command = importlib.import_module(f".commands.{module}", __package__)
     parser = _Parser(
         prog=f"segmentationai {words[0]}",
         description=command.__doc__,
