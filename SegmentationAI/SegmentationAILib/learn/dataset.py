@@ -152,12 +152,20 @@ def _channels(found: Any, source: str) -> tuple[tuple[Channel, ...], str]:
         plain = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-_")[:28] or "channel"
         same = sum(role == plain or role.startswith(f"{plain}-") for role in roles)
         roles.append(f"{plain}-{same + 1}" if same else plain)
-    kinds = {_modality(title) for title in names.values()}
+    kinds = {modality_of(title) for title in names.values()}
     channels = tuple(Channel(role, title) for role, title in zip(roles, titles, strict=True))
     return channels, kinds.pop() if len(kinds) == 1 else "any"
 
 
-def _modality(title: str) -> str:
+def modality_of(title: str) -> str:
+    """Return the DICOM modality of a channel's title, ``any`` where it is not known.
+
+    Examples:
+        >>> modality_of("MRI"), modality_of("T1-Gd"), modality_of("CT"), modality_of("PET")
+        ('MR', 'MR', 'CT', 'PT')
+        >>> modality_of("Elastography")
+        'any'
+    """
     letters = re.sub(r"[^A-Z0-9]", "", title.upper())
     if _MR.fullmatch(letters):
         return "MR"
