@@ -177,8 +177,10 @@ def _from_folder(store: NetworkStore, folder: Path, sha256: str, staging: Path) 
 
 def _fill(ready: Path, source: NetworkSource, check: WeightsCheck) -> None:
     """Write card and weights of a network into ``ready``."""
-    # A copy in our own folder is checked and kept: no one can exchange it in between.
-    copy = ready.with_name("copy")
+    # A copy in our own folder is checked and kept: no one can exchange it in between. It has the
+    # name that the person knows, for messages.
+    copy = ready.with_name("copied") / source.weights.name
+    copy.parent.mkdir(mode=OWNER_ONLY)
     shutil.copyfile(source.weights, copy)
     weights = read_weights(copy, source.card.sha256)
     check(source.card, weights)
