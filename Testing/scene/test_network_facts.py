@@ -57,6 +57,16 @@ def test_networks_for_other_scans_come_last_and_say_so(an_installed_network):
     assert all(n.fits for n in networks_for_scan(networks, "", grid, {}))
 
 
+def test_networks_that_answer_prompts_are_not_offered_for_a_whole_scan(an_installed_network):
+    card = an_installed_network / "networks" / "bright" / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"promptable": True}))
+    networks = all_networks(an_installed_network)
+    assert next(n for n in networks if n.id == "bright").is_promptable
+    offered = networks_for_scan(networks, "", Grid((10, 10, 10), np.eye(4)), {})
+    assert "bright" not in {n.id for n in offered}
+    assert len(offered) == sum(not n.is_promptable for n in networks)
+
+
 def test_time_and_memory_are_those_of_past_runs_of_like_size(an_installed_network):
     """2 s per million voxels of 1.5 mm; 1 mm voxels become 1 / 3.375 as many."""
     history = an_installed_network / "history"

@@ -130,6 +130,8 @@ class NetworkCard:
         axes: Source axis along each of the network's where ``orientation`` is None.
         mirror_axes: Network axes along which the network's own tool averages over mirrored copies,
             in logits, unless told otherwise; None where it has no such habit.
+        promptable: It answers prompts in a session (see `refine.click_network`), one segment of any
+            kind; its inputs are those of `refine.click_input`, and it segments nothing by itself.
         one_layer: With sigmoid: each label is painted over those before it.
         folds: Networks whose logits are averaged; the tensors of fold N begin with ``fold_N.``
             where there are several.
@@ -168,6 +170,7 @@ class NetworkCard:
     axes: tuple[int, int, int] = (0, 1, 2)
     mirror_axes: tuple[int, ...] | None = None
     one_layer: bool = False
+    promptable: bool = False
     folds: int = 1
     monai: MonaiRules | None = None
     training: TrainingRecord | None = None

@@ -1,6 +1,6 @@
 """An opened network that segments volumes: the card's rules, the weights and a device together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.channels import stack_channels
 from ..core.doubtful_slices import doubtful_slices
+from ..core.errors import WeightsError
 from ..core.intensity import IntensityRule, Rule
 from ..core.labelmap import Labelmap, Provenance
 from ..core.pipeline import NO_OPTIONS, Options, Recipe, Segmentation, segment
@@ -120,14 +121,15 @@ def open_segmenter(
         dropout_samples: Monte-Carlo dropout: answers that are averaged; 0 runs without dropout.
 
     Raises:
-        WeightsError: There is no such network, it is not installed, its weights are damaged, or
-            members of an ensemble differ in more than their weights.
+        WeightsError: There is no such network, it is not installed, its weights are damaged, it
+            answers prompts only, or members of an ensemble differ in more than their weights.
         SegmentationAIError: The device or precision is not to be had here, or samples are asked of
             a network without dropout.
     """
     store = store or NetworkStore()
     members = [store.find(network_id.strip()) for network_id in network_ids.split(",")]
     cards = [member.card for member in members]
+    _refuse_promptable(cards)
     check_alike([card.id for card in cards], [recipe_of(card) for card in cards])
     preparation = Preparation()
     networks = [
@@ -144,6 +146,15 @@ def open_segmenter(
     card = cards[0].renamed(",".join(card.id for card in cards))
     network = networks[0] if len(networks) == 1 else Ensemble(networks, card.output)
     return Segmenter(card, network, joint_sha256([one.sha256 for one in cards]), preparation)
+
+
+def _refuse_promptable(cards: Sequence[NetworkCard]) -> None:
+    for card in cards:
+        if card.promptable:
+            raise WeightsError(
+                f"The network {card.id} answers prompts and segments nothing by itself; point at "
+                "something with: segmentationai refine VOLUME --engine click --prompts FILE"
+            )
 
 
 def stored_sha256(network_ids: str, store: NetworkStore) -> str:

@@ -68,6 +68,8 @@ def networks_for_scan(
 ) -> tuple[NetworkFacts, ...]:
     """Return the networks with what they will cost on this scan, those that fit it first.
 
+    Those that answer prompts only are left out: they segment nothing by themselves.
+
     Args:
         networks: As `all_networks` returns them.
         modality: Of the scan; empty fits every network.
@@ -76,6 +78,8 @@ def networks_for_scan(
     """
     told = []
     for network in networks:
+        if network.is_promptable:
+            continue
         seconds, size = _expected(history, network, grid)
         fits = not modality or network.modality == modality
         told.append(replace(network, fits=fits, expected_seconds=seconds, expected_bytes=size))
@@ -133,6 +137,7 @@ def _facts(card: dict[str, Any], state: str) -> NetworkFacts:
         license_text=str(card["license"].get("text", "")),
         source=str(card.get("source", "")),
         paper=str(card.get("paper", "")),
+        is_promptable=card.get("promptable") is True,
     )
 
 

@@ -33,6 +33,7 @@ class NetworkFacts:
         source: Web page of the origin.
         paper: DOI, empty when there is none.
         has_update: Whether the catalogue lists other weights than those installed.
+        is_promptable: Whether it answers prompts, and segments nothing by itself.
     """
 
     id: str
@@ -55,6 +56,7 @@ class NetworkFacts:
     source: str = ""
     paper: str = ""
     has_update: bool = False
+    is_promptable: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,191 @@
+"""The click engine: a promptable network that follows an object and then draws it finely.
+
+It looks at the voxels around a new prompt first. Where what changed runs out of the patch, it looks
+again at cells twice as large, until the object fits (adaptive zoom). Then it goes back: the surface
+is drawn anew in patches of finer cells, each with the coarser answer as the mask before, down to
+voxels. Isensee et al., nnInteractive, 2025, doi:10.48550/arXiv.2503.08373, zoom in this way, too;
+we depart in cells that are powers of two in voxels, in taking of an answer only what hangs together
+with the prompt, and in spending at most `MOST_TILES` patches on it: the surface of a larger object
+stays in coarser cells, and a note says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import cc3d
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..core.errors import WeightsError
+from ..core.progress import Progress
+from ..core.volume import Box, Volume
+from ..networks.build import load_network
+from ..networks.running import RunningNetwork
+from ..networks.store import NetworkStore
+from .click_field import Array, Field, Mask
+from .click_tiles import Tile, seen_before, tiles_of
+from .click_turn import AskedTurn, asked_turn
+from .engine import REACHES_THE_BORDER, Answer, Turn
+from .look import Look, level_of, look_at
+
+NETWORK: Final = "click"
+MOST_LEVELS: Final = 10
+# Patches that the surface of one answer may take: about half a second on two cores.
+MOST_TILES: Final = 16
+# A change with more than this share of its cells on open faces goes on beyond the patch.
+FACE_SHARE: Final = 0.004
+# Where the network doubts a click, what it doubts no more than the click comes along, down to this
+# probability.
+LEAST_PROBABILITY: Final = 0.1
+_EVERY_NEIGHBOR = np.ones((3, 3, 3), dtype=bool)
+
+
+class ClickEngine:
+    """Answers prompts of any kind on a volume of any modality (see `engine.Engine`).
+
+    Several channels are looked at one by one, and their logits averaged.
+
+    Args:
+        network: logits `(B, 1, 48, 48, 48)` of patches `(B, 7, 48, 48, 48)`.
+    """
+
+    def __init__(self, network: RunningNetwork) -> None:
+        self._network = network
+
+    def answer(self, turn: Turn, progress: Progress) -> Answer:
+        """Return the new mask in a box around what changed."""
+        asked = asked_turn(turn)
+        field = self._followed(asked, progress.part(0.0, 0.4))
+        if not field.active.any():
+            box = asked.focus
+            return Answer(box, turn.mask[box.slices].copy())
+        notes = []
+        while field.level > 0:
+            finer = field.cropped().finer().over(turn.mask)
+            tiles = tiles_of(finer)
+            if len(tiles) > MOST_TILES:
+                notes.append(_drawn_coarsely(field))
+                break
+            field = self._redrawn(asked, finer, tiles, progress.part(0.4, 1.0))
+        return _answer(turn, field, notes)
+
+    def close(self) -> None:
+        """Give back the network's memory."""
+        self._network.close()
+
+    def _followed(self, asked: AskedTurn, progress: Progress) -> Field:
+        """Return what changes, at the first level at which it fits into a look."""
+        turn, grid = asked.turn, asked.turn.volume.grid
+        start, stop = np.array(asked.focus.start_ijk), np.array(asked.focus.stop_ijk)
+        for level in range(level_of(stop - start, grid), MOST_LEVELS):
+            progress(min(1.0, level / 4), "Following the object")
+            look = look_at((start + stop - 1) / 2, level, grid)
+            before = look.region.means(turn.mask) >= 0.5
+            previous = before.astype(np.float32) if turn.mask.any() else None
+            found = _in_favor(asked, look, self._probabilities(asked, look, previous))
+            changed = _hanging_together(asked, look, (found > 0.5) != before)
+            at_faces = np.count_nonzero(changed & look.region.open_faces(grid))
+            if at_faces <= FACE_SHARE * np.count_nonzero(changed):
+                break
+        if level > 0 and changed.any():
+            changed = ndi.binary_dilation(changed, _EVERY_NEIGHBOR, iterations=2)
+        return Field(grid, level, look.first_inside, found, changed)
+
+    def _redrawn(
+        self, asked: AskedTurn, field: Field, tiles: list[Tile], progress: Progress
+    ) -> Field:
+        """Return the field with its surface drawn anew, tile by tile."""
+        drawn = field.probabilities.copy()
+        for number, tile in enumerate(tiles):
+            progress(number / len(tiles), "Drawing the surface")
+            previous = seen_before(field, tile.look, asked.turn.mask)
+            drawn[tile.core] = self._probabilities(asked, tile.look, previous)[tile.seen]
+        return replace(field, probabilities=drawn)
+
+    def _probabilities(self, asked: AskedTurn, look: Look, previous: Array | None) -> Array:
+        """Return probabilities in the cells of the look's region."""
+        logits = self._network(asked.inputs(look, previous)).mean(axis=0)[0][look.inside]
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30))), np.float32)
+
+
+def open_click(volume: Volume, network: str, structure: str, device: str) -> ClickEngine:
+    """Return the engine by the name ``click``.
+
+    Args:
+        volume: what it will be asked about.
+        network: ID of another promptable network; empty for the one that ships.
+        structure: not used: what is pointed at is what is meant.
+        device: for the network.
+
+    Raises:
+        SegmentationAIError: there is no such network, or it is not promptable.
+    """
+    stored = NetworkStore().find(network or NETWORK)
+    if not stored.card.promptable:
+        raise WeightsError(
+            f"The network {stored.card.id} does not answer prompts; leave --network out, or choose "
+            "the engine auto to correct what it finds."
+        )
+    return ClickEngine(load_network(stored.card, stored.read_weights(), device))
+
+
+def _in_favor(asked: AskedTurn, look: Look, found: Array) -> Array:
+    """Return probabilities in which the new prompts themselves are right.
+
+    Where the network doubts what a person said, its border moves to what it doubts as much.
+    """
+    least, most = 0.5, 0.5
+    for is_positive, is_box, cells in asked.new_cells(look):
+        if is_box or not cells.any():
+            continue
+        if is_positive:
+            least = min(least, max(0.95 * float(found[cells].min()), LEAST_PROBABILITY))
+        else:
+            most = max(most, 1.0 - max(0.95 * (1.0 - float(found[cells].max())), LEAST_PROBABILITY))
+    if least < 0.5 <= most == 0.5 or most > 0.5 == least:
+        odds = found / np.maximum(1.0 - found, 1e-6)
+        border = least if least < 0.5 else most
+        odds = odds * np.float32((1.0 - border) / border)
+        return np.asarray(odds / (1.0 + odds), np.float32)
+    return found
+
+
+def _hanging_together(asked: AskedTurn, look: Look, changed: Mask) -> Mask:
+    """Return the changed cells that hang together with a new prompt."""
+    touched = np.zeros(changed.shape, dtype=bool)
+    for _, _, cells in asked.new_cells(look):
+        touched |= cells
+    parts = cc3d.connected_components(changed, connectivity=26)
+    near = ndi.binary_dilation(touched, _EVERY_NEIGHBOR)
+    kept = np.unique(parts[near & changed])
+    return np.asarray(np.isin(parts, kept[kept > 0]))
+
+
+def _answer(turn: Turn, field: Field, notes: list[str]) -> Answer:
+    field = field.cropped()
+    while field.level > 0:
+        field = field.finer()
+    box = field.region.box
+    mask = np.where(field.active, field.probabilities > 0.5, turn.mask[box.slices])
+    if _reaches_the_border(mask, box, turn.volume.grid.shape):
+        notes = [*notes, REACHES_THE_BORDER]
+    return Answer(box, mask, field.probabilities, tuple(notes))
+
+
+def _reaches_the_border(mask: Mask, box: Box, shape: tuple[int, int, int]) -> bool:
+    for axis in range(3):
+        along = np.moveaxis(mask, axis, 0)
+        at_start = box.start_ijk[axis] == 0 and along[0].any()
+        if at_start or (box.stop_ijk[axis] == shape[axis] and along[-1].any()):
+            return True
+    return False
+
+
+def _drawn_coarsely(field: Field) -> str:
+    size = min(field.region.spacing)
+    return (
+        f"What changed is large: its surface is drawn in cells of {size:.1f} mm. Click near the "
+        "surface to draw it finely there."
+    )
