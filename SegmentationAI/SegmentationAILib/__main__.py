@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": "convert volumes and segmentations between formats",
     "evaluate": "compare a segmentation with a reference",
     "weak-label": "make quick labels to correct or to learn from",
+    "train": "train a network on cases with labels",
     "serve": "serve this machine's networks to others",
     "demo": "segment a head and show it in a Slicer scene",
 }

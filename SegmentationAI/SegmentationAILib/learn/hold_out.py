@@ -52,8 +52,8 @@ def scores_on(
     """
     found: dict[str, Scores] = {}
     for number, case in enumerate(cases):
-        part = progress.part(number / len(cases), (number + 1) / len(cases))
-        answer = predicted_channels(network, case, plan, precision, part)
+        told = _of_case(progress, number, len(cases))
+        answer = predicted_channels(network, case, plan, precision, told)
         found[case.id] = dice_of_labels(case.channels, answer, len(plan.labels))
     return pooled(found, len(plan.labels))
 
@@ -98,6 +98,11 @@ def pooled(cases: dict[str, Scores], labels: int) -> HoldOutScores:
         means.append(float(np.mean(numbers)) if numbers else None)
     known = [mean for mean in means if mean is not None]
     return HoldOutScores(cases, tuple(means), float(np.mean(known)) if known else None)
+
+
+def _of_case(progress: Progress, number: int, cases: int) -> Progress:
+    part = progress.part(number / cases, (number + 1) / cases)
+    return Progress(lambda done, _: part(done, f"Scoring case {number + 1} of {cases}"))
 
 
 class _Runner:

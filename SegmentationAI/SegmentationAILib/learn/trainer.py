@@ -114,7 +114,7 @@ def train(
     device = choose_device(options.device)
     if device.kind == "cpu" and THREADS not in os.environ:
         torch.set_num_threads(physical_cores())
-    folder = TrainingFolder(output, plan, sha256_of_cases([*cases, *hold_out]))
+    folder = TrainingFolder(output, plan, sha256_of_cases([*cases, *hold_out]), freeze)
     is_resumed = options.resume and folder.last.exists()
     if not is_resumed:
         folder.begin(plan)

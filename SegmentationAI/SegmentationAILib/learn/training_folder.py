@@ -10,6 +10,7 @@ from ..core.atomic import whole_file
 from ..core.errors import SegmentationAIError
 from .across_processes import of_first_process, process_number
 from .checkpoint_file import State, load_checkpoint, save_checkpoint
+from .frozen_layers import Freeze
 from .plan import TrainingPlan, plan_to_bytes
 from .training_case import PreparedCase
 
@@ -24,14 +25,18 @@ class TrainingFolder:
         path: Made when absent.
         plan: Of the training, as it was asked for.
         cases_sha256: Of its cases, see `sha256_of_cases`.
+        freeze: What stays as it is.
     """
 
-    def __init__(self, path: Path, plan: TrainingPlan, cases_sha256: str) -> None:
+    def __init__(
+        self, path: Path, plan: TrainingPlan, cases_sha256: str, freeze: Freeze = "none"
+    ) -> None:
         self.path = path
         self._identity = {
             "version": VERSION,
             "plan": hashlib.sha256(plan_to_bytes(plan)).hexdigest(),
             "cases": cases_sha256,
+            "freeze": freeze,
         }
         if process_number() == 0:
             (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
@@ -80,8 +85,8 @@ class TrainingFolder:
         differing = [name for name in self._identity if found.get(name) != self._identity[name]]
         if differing:
             raise SegmentationAIError(
-                f"The training in {self.path.name} was begun with another {differing[0]}; go on "
-                "with what it was begun with, or name another folder."
+                f"The training in {self.path.name} was begun with another choice of "
+                f"{differing[0]}; go on with what it was begun with, or name another folder."
             )
         return state
 

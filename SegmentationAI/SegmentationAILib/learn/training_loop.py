@@ -41,11 +41,13 @@ class LoopState:
         seconds: Trained, pauses not counted.
         patch_size: Now, smaller than the plan's after memory ran out.
         batch_size: Now.
+        minutes: Length by the clock, None where the plan says it.
         notes: Sentences for the person.
     """
 
     patch_size: tuple[int, int, int]
     batch_size: int
+    minutes: float | None = None
     losses: list[float] = field(default_factory=list)
     best: float = -1.0
     best_epoch: int = 0
@@ -82,7 +84,7 @@ class TrainingLoop:
         self.session, self.sampler, self.folder = session, sampler, folder
         self.plan, self.hold_out, self.tell = plan, tuple(hold_out), on_event
         self.minutes, self.schedule = minutes, schedule
-        self.kept = LoopState(plan.patch_size, plan.batch_size)
+        self.kept = LoopState(plan.patch_size, plan.batch_size, minutes)
 
     @property
     def current_plan(self) -> TrainingPlan:
@@ -92,8 +94,8 @@ class TrainingLoop:
     @property
     def done(self) -> float:
         """How much of the training is done, 0 to 1."""
-        if self.minutes is not None:
-            return min(1.0, of_first_process(self.kept.seconds) / (60 * self.minutes))
+        if self.kept.minutes is not None:
+            return min(1.0, of_first_process(self.kept.seconds) / (60 * self.kept.minutes))
         return min(1.0, self.session.step / self.plan.steps)
 
     def run(self, progress: Progress) -> None:
@@ -126,10 +128,11 @@ class TrainingLoop:
         self.folder.save_last({"session": self.session.state(), "loop": vars(self.kept)})
 
     def resume(self) -> None:
-        """Go back to the last checkpoint."""
+        """Go back to the last checkpoint; another length by the clock may be asked for."""
         state = self.folder.load_last()
         self.session.load_state(state["session"])
         self.kept = LoopState(**state["loop"])
+        self.kept.minutes = self.minutes or self.kept.minutes
 
     def note(self, sentence: str) -> None:
         """Remember a sentence for the person, and tell it."""
@@ -160,7 +163,7 @@ class TrainingLoop:
         return self.session.step // self.plan.steps_per_epoch + 1
 
     def _words(self, epoch: int) -> str:
-        of_all = "" if self.minutes is not None else f" of {self.plan.epochs}"
+        of_all = "" if self.kept.minutes is not None else f" of {self.plan.epochs}"
         words = f"Epoch {epoch}{of_all}"
         if self.kept.losses:
             words += f", loss {self.kept.losses[-1]:.3f}"
