@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "compare a segmentation with a reference",
     "weak-label": "make quick labels to correct or to learn from",
     "train": "train a network on cases with labels",
+    "relabel": "turn weak labels into trustworthy ones, in a study of cases",
     "serve": "serve this machine's networks to others",
     "demo": "segment a head and show it in a Slicer scene",
 }

@@ -1,0 +1,158 @@
+"""Turn weak labels into trustworthy ones: a study of cases, a loop of training and predicting.
+
+A study is a folder with an index and every version of every case's labels. Each iteration trains
+a fresh copy of the base network on the current labels, predicts all cases and keeps the answers as
+the next labels. What a person corrects weighs more and stays; what a person accepts is locked.
+
+Examples:
+  segmentationai relabel init study --images mr --weak-labels weak --base subcortical
+  segmentationai relabel init study --images mr --weak-labels weak --base net --hold-out 0.2
+  segmentationai relabel run study --iterations 3 --epochs 15
+  segmentationai relabel run study --scheme cross-fit --gate 0.7   options of the loop, see below
+  segmentationai relabel status study --json
+  segmentationai relabel accept study case_07 case_07.nii.gz --seconds 120
+  segmentationai relabel correct study case_07 case_07.nii.gz     only what differs is kept
+  segmentationai relabel skip study case_09
+  segmentationai relabel reopen study case_09
+  segmentationai relabel rollback study 2                          back to iteration 2; 0: weak
+  segmentationai relabel export study --output labels
+  segmentationai relabel export study --output labels --format .seg.nrrd
+
+Files in the folders have the same names. Reference labels (--reference) are read by status for
+scores and by nothing else. A run that was interrupted goes on with the same settings.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from . import relabel_actions as actions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions and their arguments."""
+    found = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_init(found)
+    _add_run(found)
+    _add_case_actions(found)
+    _action(found, "status", "say where a study stands", actions.show_status)
+    rollback = _action(found, "rollback", "go back to an earlier iteration", actions.roll_back)
+    rollback.add_argument(
+        "iteration", type=int, metavar="ITERATION", help="its number, 0 for before the first"
+    )
+    export = _action(
+        found, "export", "write the current labels of all cases", actions.export_labels
+    )
+    export.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="new or empty folder"
+    )
+    export.add_argument(
+        "--format", default="", metavar="ENDING",
+        help="ending of all files, such as .seg.nrrd (default: the names of the volumes)",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Perform the chosen action and return the exit status."""
+    arguments.perform(arguments)
+    return 0
+
+
+def _add_init(found: Any) -> None:
+    init = _action(found, "init", "make a study from volumes and weak labels", actions.make_study)
+    init.add_argument(
+        "--images", type=Path, required=True, metavar="FOLDER",
+        help="volumes, or folders with a DICOM series each; they stay where they are",
+    )  # fmt: skip
+    init.add_argument(
+        "--weak-labels", type=Path, required=True, metavar="FOLDER",
+        help="labelmaps of the same names; they are copied",
+    )  # fmt: skip
+    init.add_argument(
+        "--base", required=True, metavar="ID", help="network that each iteration starts from"
+    )
+    init.add_argument(
+        "--reference", type=Path, metavar="FOLDER", help="reference labels, for scores alone"
+    )
+    init.add_argument(
+        "--hold-out", type=float, default=0.0, metavar="F",
+        help="share of the cases that no network learns from, 0 to under 1 (default: 0)",
+    )  # fmt: skip
+    init.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="chooses the held-out cases (default: 0)"
+    )
+
+
+def _add_run(found: Any) -> None:
+    loop = _action(found, "run", "run iterations of the loop", actions.run_loop)
+    numbers = (
+        ("--iterations", int, 3, "N", "at the utmost; the loop may stop before"),
+        ("--epochs", int, 15, "N", "of each training"),
+        ("--seed", int, 0, "N", "of everything random"),
+        ("--batch", int, 8, "N", "patches per step"),
+        ("--learning-rate", float, 1e-3, "F", "highest"),
+        ("--folds", int, 2, "N", "of --scheme cross-fit"),
+        ("--gate", float, 0.5, "P", "predicted voxels less certain are not learned; 0.5: all are"),
+        ("--trust", float, 3.0, "F", "weight of a voxel that a person has decided"),
+    )
+    for name, kind, default, metavar, text in numbers:
+        loop.add_argument(
+            name, type=kind, default=default, metavar=metavar, help=f"{text} (default: {default})"
+        )
+    loop.add_argument(
+        "--start", choices=("base", "previous"), default="base",
+        help="train a fresh copy of the base, or go on with the iteration before (default: base)",
+    )  # fmt: skip
+    loop.add_argument(
+        "--scheme", choices=("one", "cross-fit", "tri"), default="one",
+        help="one network; cross-fit: a case is predicted by a network that has not seen its "
+        "label; tri: three networks that teach each other (default: one)",
+    )  # fmt: skip
+    loop.add_argument(
+        "--freeze", choices=("none", "encoder", "all-but-last"), default="none",
+        help="what stays of the network it starts from (default: none)",
+    )  # fmt: skip
+    loop.add_argument("--smooth", action="store_true", help="smooth the labels by a tenth")
+    loop.add_argument(
+        "--precision", choices=("fp32", "bf16"), default="fp32", help="of training (default: fp32)"
+    )
+    loop.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps"
+    )
+
+
+def _add_case_actions(found: Any) -> None:
+    stored = (
+        ("accept", "store a case's labels for good and lock it", actions.accept_case),
+        ("correct", "store a case's corrected labels", actions.correct_case),
+    )
+    for name, summary, perform in stored:
+        action = _action(found, name, summary, perform)
+        action.add_argument("case", metavar="CASE", help="name of the volume without its ending")
+        action.add_argument("file", type=Path, metavar="FILE", help="labels on the volume's grid")
+        action.add_argument("--by", default="", metavar="NAME", help="who did it (default: you)")
+        action.add_argument(
+            "--seconds", type=float, default=0.0, metavar="S", help="spent on it, s (default: 0)"
+        )
+    for name, summary, perform in (
+        ("skip", "leave a case out until it is reopened", actions.skip_case),
+        ("reopen", "take a skipped, accepted or failed case back", actions.reopen_case),
+    ):
+        action = _action(found, name, summary, perform)
+        action.add_argument("case", metavar="CASE", help="name of the volume without its ending")
+
+
+def _action(found: Any, name: str, summary: str, perform: Any) -> argparse.ArgumentParser:
+    """Add an action, whose own help shows the command's examples of it."""
+    examples = [line for line in (__doc__ or "").splitlines() if f"relabel {name}" in line]
+    action: argparse.ArgumentParser = found.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog="\n".join(["examples:", *examples]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    action.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
+    action.add_argument("--json", action="store_true", help="print JSON on standard output")
+    action.set_defaults(perform=perform)
+    return action
