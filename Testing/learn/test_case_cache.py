@@ -16,6 +16,7 @@ from SegmentationAILib.learn import case_cache
 from SegmentationAILib.learn.case_cache import CaseCache
 from SegmentationAILib.learn.dataset import read_dataset
 from SegmentationAILib.networks.card import Intensity
+from SegmentationAILib.scene.kept_data import delete_part, kept_parts
 
 
 @pytest.fixture
@@ -128,6 +129,16 @@ def test_entries_are_private_nameless_listed_and_deletable(a_set, a_cache):
     assert len(a_cache.entries()) == 3
     assert a_cache.size_bytes == sum(p.stat().st_size for p in paths if p.is_file())
     assert a_cache.clear() > 3 * 22 * 18 * 12 * 4
+    assert a_cache.entries() == ()
+
+
+def test_the_settings_list_and_delete_what_is_kept(a_set, a_cache):
+    all_of(a_cache, a_set, sphere_plan())
+    home = a_cache.folder.parent
+    (part,) = kept_parts(home)
+    assert (part.title, part.size_bytes) == ("Prepared training cases", a_cache.size_bytes)
+    delete_part(home, part.key)
+    assert kept_parts(home) == ()
     assert a_cache.entries() == ()
 
 

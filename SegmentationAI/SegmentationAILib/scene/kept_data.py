@@ -18,10 +18,11 @@ PARTS = (
     ("journal", "Journal of corrections"),
     ("history", "Times of past runs"),
     ("cache", "Compiled networks"),
+    ("training-cache", "Prepared training cases"),
     ("downloads", "Unfinished downloads"),
 )
 # The environment is deleted by its own code, and the journal, which holds work, not at all.
-_DELETABLE = frozenset({"networks", "history", "cache", "downloads"})
+_DELETABLE = frozenset({"networks", "history", "cache", "training-cache", "downloads"})
 
 
 def kept_parts(home: Path) -> tuple[KeptPart, ...]:
