@@ -128,7 +128,7 @@ def test_bad_seeds_and_options_are_refused(a_clear_scan):
 
 def test_it_can_be_cancelled_in_the_middle_of_the_contour(a_clear_scan, some_seeds):
     def stop(fraction, sentence):
-        if fraction > 0.5:
+        if fraction > 0.36:
             raise Cancelled
 
     with pytest.raises(Cancelled):

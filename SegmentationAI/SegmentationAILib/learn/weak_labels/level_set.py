@@ -6,7 +6,7 @@ for CT and Structural MRI", Medical Image Understanding and Analysis 2023 (LNCS 
 sigmoid had alpha 80 and beta 200. Which level set grew there is not said; here it is the geodesic
 active contour of V. Caselles, R. Kimmel, G. Sapiro, "Geodesic active contours", International
 Journal of Computer Vision 22(1):61-79, 1997, doi:10.1023/A:1007979827043, begun by fast marching
-from the seeds; both are SimpleITK's.
+from the seeds; both are SimpleITK's. Where the contrast is not that of the seeds, it stands still.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ NEIGHBORHOOD_MM: Final = 6.0
 # Around the scraped region, so that the contour does not end at the edge of what is computed.
 MARGIN_MM: Final = 10.0
 SETTLED_RMS: Final = 0.01
+# How far the contrast may lie from that of the seeds, as a share of the sigmoid's range: half the
+# way from its middle to its end.
+LEAST_REACH: Final = 0.25
 # Fast marching gets thus far past the seeds, in units of time at speed 1 mm; the contour does the
 # rest. Half of the neighborhood, so that it starts inside of what the defaults were taken from.
 START_MM: Final = NEIGHBORHOOD_MM / 2
@@ -174,7 +177,8 @@ def _grown(
     sigma_mm = options.sigma_mm or float(np.mean(spacing))
     contrast = sigmoid_contrast(intensities, alpha, beta)
     gradient = gradient_magnitude(contrast[box.slices], spacing, sigma_mm, progress.part(0.0, 0.2))
-    speed = _speed(gradient, float(np.ptp(contrast)), sigma_mm, near)
+    speed = _edge_speed(gradient, float(np.ptp(contrast)), sigma_mm, near)
+    np.minimum(speed, _likeness_speed(contrast[box.slices], spacing, sigma_mm, near), out=speed)
     speed[seeds.negative] = 0.0
     inside = _contour(speed, spacing, seeds, options, progress.part(0.2, 0.9))
     settings: dict[str, Setting] = {
@@ -196,7 +200,22 @@ def _sigmoid_defaults(near: Floats, whole_range: float) -> tuple[float, float]:
     return alpha, float(np.median(near))
 
 
-def _speed(gradient: Floats, contrast_range: float, sigma_mm: float, near: Mask) -> Floats:
+def _likeness_speed(contrast: Floats, spacing: Spacing, sigma_mm: float, near: Mask) -> Floats:
+    """Return 1 where the contrast is that of the seeds' neighborhood, 0 where it is another.
+
+    Edges alone hold a contour back only while they have no gap: the liver of a CT leaked into the
+    lung through a few voxels of diaphragm.
+    """
+    share = contrast / max(float(np.ptp(contrast)), 1e-30)
+    sigmas = [sigma_mm / side for side in spacing]
+    smooth = ndi.gaussian_filter(share, sigmas, mode="nearest")
+    apart = np.abs(smooth - np.median(smooth[near]))
+    reach = max(LEAST_REACH, 1.5 * float(np.percentile(apart[near], 95)))
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp((apart - reach) / (reach / 6))), np.float32)
+
+
+def _edge_speed(gradient: Floats, contrast_range: float, sigma_mm: float, near: Mask) -> Floats:
     """Return how fast the contour may go, 1 where it is flat, 0 at edges; ITK's sigmoid rule.
 
     An edge from the middle of the sigmoid to one of its ends, after the Gaussian, has a slope of
