@@ -15,6 +15,7 @@ from SegmentationAILib.core.progress import Progress
 from SegmentationAILib.learn import case_cache
 from SegmentationAILib.learn.case_cache import CaseCache
 from SegmentationAILib.learn.dataset import read_dataset
+from SegmentationAILib.learn.patch_sampler import PatchSampler
 from SegmentationAILib.networks.card import Intensity
 from SegmentationAILib.scene.kept_data import delete_part, kept_parts
 
@@ -54,6 +55,20 @@ def test_a_case_from_the_cache_equals_the_one_that_was_prepared(a_set, a_cache, 
         assert one.array.tobytes() == other.array.tobytes()
         assert one.channels.tobytes() == other.channels.tobytes()
         assert isinstance(other.array, np.memmap) == mapped
+
+
+def test_what_would_fill_the_memory_stays_on_the_disk(a_set, a_cache, monkeypatch):
+    plan = sphere_plan()
+    whole = all_of(a_cache, a_set, plan)
+    assert not any(isinstance(case.array, np.memmap) for case in whole)
+    bytes_of_one = whole[0].array.nbytes + whole[0].channels.nbytes
+    monkeypatch.setattr(case_cache, "free_memory_bytes", lambda: int(4 * 1.5 * bytes_of_one))
+    part = all_of(a_cache, a_set, plan)
+    assert [isinstance(case.array, np.memmap) for case in part] == [False, False, True]
+    assert part[2].array.tobytes() == whole[2].array.tobytes()
+    wanted = replace(plan, patch_size=(8, 8, 8), batch_size=3)
+    patches = [PatchSampler(cases, wanted).batch(4, (8, 8, 8), 3) for cases in (whole, part)]
+    assert np.array_equal(patches[0].patches.numpy(), patches[1].patches.numpy())
 
 
 def test_what_changes_the_voxels_makes_another_entry_and_what_does_not_does_not(a_set, a_cache):

@@ -9,12 +9,14 @@ voxels: the folder is its owner's alone, and no entry is named after a patient.
 import hashlib
 import json
 import logging
+import math
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..core.memory_budget import free_memory_bytes
 from ..core.progress import IGNORE, Progress
 from ..resources import OWNER_ONLY, data_folder
 from .cached_case import DamagedEntryError, read_entry, write_entry
@@ -26,6 +28,8 @@ from .training_case import PreparedCase
 
 FOLDER: Final = "training-cache"
 ENDING: Final = ".safetensors"
+# Of the memory that is free: beyond it, cases stay on the disk and are read where patches lie.
+SHARE_OF_MEMORY: Final = 0.25
 # Raised whenever the same files and plan would be prepared otherwise than before.
 VERSION: Final = 1
 _PREPARING: Final = (
@@ -98,7 +102,7 @@ class CaseCache:
         cases: Sequence[CaseFiles],
         plan: TrainingPlan,
         *,
-        mapped: bool = False,
+        mapped: bool | None = None,
         progress: Progress = IGNORE,
     ) -> Iterator[PreparedCase]:
         """Yield cases in order; what a run that was stopped had prepared is not prepared again.
@@ -107,17 +111,20 @@ class CaseCache:
             dataset: That the cases are of.
             cases: Which.
             plan: Whose grid is wanted.
-            mapped: See `prepared`.
+            mapped: See `prepared`; None leaves those on the disk that would fill the memory.
             progress: Told once per case.
 
         Raises:
             SegmentationAIError: As `prepared`; check the data set first (see `dataset_checks`).
             Cancelled: Raised by ``progress``.
         """
+        left = SHARE_OF_MEMORY * free_memory_bytes() if mapped is None else math.inf
         for number, files in enumerate(cases):
             part = progress.part(number / len(cases), (number + 1) / len(cases))
             part(0.0, f"Preparing case {number + 1} of {len(cases)}")
-            yield self.prepared(dataset, files, plan, mapped=mapped)
+            case = self.prepared(dataset, files, plan, mapped=bool(mapped) or left <= 0)
+            left -= case.array.nbytes + case.channels.nbytes
+            yield case
         progress(1.0, "Cases prepared")
 
     def key(self, files: CaseFiles, plan: TrainingPlan) -> str:
