@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         progress(0.0, f"Reading {arguments.volume.name}")
         volume = read_volume(arguments.volume)
-        others = {role: read_volume(path) for role, path in _channels(arguments.channel).items()}
+        others = {role: read_volume(path) for role, path in channels_of(arguments.channel).items()}
         read_seconds = time.perf_counter() - started
         result = segment_it(volume, others, options, progress.part(0.05, 0.95))
         writing = time.perf_counter()
@@ -197,7 +197,12 @@ def chosen_names(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _channels(words: list[str]) -> dict[str, Path]:
+def channels_of(words: list[str]) -> dict[str, Path]:
+    """Return role and path of every --channel.
+
+    Raises:
+        SegmentationAIError: One is not ROLE=PATH.
+    """
     from ..core.errors import SegmentationAIError
 
     channels = {}

@@ -38,7 +38,7 @@ class CompetitionSettings:
         ground_delay: Cost at which background starts at the borders of the box and where a place
             looks like no positive prompt.
         unlike: Likeness below which a place does.
-        start_delay: Cost at which a mask that was there before starts.
+        start_delay: Cost up to which a prompt changes what was certain before.
         grow_share: Share of the open faces taken beyond which the segment seems to go on.
     """
 
@@ -50,7 +50,7 @@ class CompetitionSettings:
     reach_cells: float = 6.0
     ground_delay: float = 1.0
     unlike: float = 0.1
-    start_delay: float = 1.5
+    start_delay: float = 5.0
     grow_share: float = 0.02
 
 
@@ -81,25 +81,47 @@ class Competition:
         self._before = _before(turn, start, region)
         self.likeness = self._likeness()
         self._distances = np.zeros((2, *region.shape), np.float32)
+        self.claimed: Mask = np.ones(region.shape, bool)
 
     def run(self, progress: Progress) -> Floats:
-        """Return by how much each cell is nearer to positive prompts than to negative ones."""
+        """Return by how much each cell is nearer to positive prompts than to negative ones.
+
+        Where something was before, that holds for the cells that a prompt reaches soon enough: see
+        `claimed`; the others are as far on their side as they are beyond its reach.
+        """
         settings = self._settings
-        cost = np.stack([1 - self.likeness, self.likeness]) * np.float32(settings.hostile)
+        starts = self._starts()
+        cost = np.stack([1 - self.likeness, *[self.likeness] * (len(starts) - 1)])
+        cost *= np.float32(settings.hostile)
         cost += np.float32(settings.friendly)
         cost /= np.float32(self._cell_mm)
         values = self.likeness * np.float32(settings.border)
         distances = geodesic_distances(
-            self._starts(), cost, values, self._region.spacing, progress=progress
+            starts, cost, values, self._region.spacing, progress=progress
         )
         self._distances = np.minimum(distances, _FAR)
-        return np.asarray(self._distances[NEGATIVE] - self._distances[POSITIVE])
+        if self._before is None:
+            return np.asarray(self._distances[NEGATIVE] - self._distances[POSITIVE])
+        return self._changed(self._before)
+
+    def _changed(self, before: Floats) -> Floats:
+        """The margin where something was before."""
+        positive, negative, ground = self._distances
+        # Ground holds up what is added, and takes nothing away: only a person does.
+        against = np.where(before > 0.5, negative, np.minimum(negative, ground))
+        # One delay for what is certain, two for what is undecided: a prompt reaches farther there.
+        sure = 2 * before - 1
+        delay = self._settings.start_delay * (2 - np.abs(sure))
+        beyond = np.minimum(positive, negative) - delay
+        self.claimed = beyond < 0
+        stays = np.where(sure > 0, beyond, -beyond)
+        return np.asarray(np.where(self.claimed, against - positive, stays), np.float32)
 
     def goes_on(self) -> bool:
         """Return whether the segment seems to go on beyond the region."""
         taken = self._faces & (self._distances[POSITIVE] < self._distances[NEGATIVE])
         if self._before is not None:
-            taken &= self._before < 0.5
+            taken &= self.claimed & (self._before < 0.5)
         return int(taken.sum()) > self._settings.grow_share * int(self._faces.sum())
 
     def _likeness(self) -> Floats:
@@ -125,22 +147,24 @@ class Competition:
         return likeness(channels, *samples, self._settings.floor, nearer)
 
     def _starts(self) -> Floats:
-        """Where each kind begins, `(2, I, J, K)`, and at what cost."""
-        starts = np.full((2, *self._region.shape), _NEVER, np.float32)
+        """Where each kind begins, `(2 or 3, I, J, K)`, and at what cost.
+
+        What looks like no prompt is background by itself. Where something was before, that is a
+        third kind beside what a person said is background.
+        """
+        kinds = 2 if self._before is None else 3
+        starts = np.full((kinds, *self._region.shape), _NEVER, np.float32)
+        ground = self.likeness < self._settings.unlike
         if self._before is None:
-            ground = self._faces & (self.likeness < 0.5)
-            ground |= self.likeness < self._settings.unlike
-            starts[NEGATIVE][ground] = self._settings.ground_delay
+            ground |= self._faces & (self.likeness < 0.5)
         else:
-            # From one delay for what is certain to two for what is undecided.
-            sure = 2 * self._before - 1
-            delays = self._settings.start_delay * (2 - np.abs(sure))
-            starts[POSITIVE] = np.where(sure > 0, delays, _NEVER)
-            starts[NEGATIVE] = np.where(sure <= 0, delays, _NEVER)
+            ground &= self._before < 0.5
+        starts[-1][ground] = self._settings.ground_delay
         _close_boxes(starts, self._turn, self._region)
         for positive, cells in self._seeds:
             starts[POSITIVE if positive else NEGATIVE][cells] = 0
             starts[NEGATIVE if positive else POSITIVE][cells] = _NEVER
+            starts[-1][cells] = _NEVER if positive else 0
         return starts
 
 

@@ -11,6 +11,8 @@ from .engine import Engine
 # load torch.
 ENGINES: Final[dict[str, str]] = {
     "geodesic": "geodesic:open_geodesic",
+    "click": "click_network:open_click",
+    "auto": "auto:open_auto",
 }
 
 
@@ -29,13 +31,22 @@ def open_engine(
     Raises:
         SegmentationAIError: There is no such engine, or it cannot be opened with these.
     """
+    check_engine(name)
+    file, maker = ENGINES[name].split(":")
+    make = getattr(importlib.import_module(f".{file}", __package__), maker)
+    return cast(Engine, make(volume, network, structure, device))
+
+
+def check_engine(name: str) -> None:
+    """Raise unless there is an engine of this name.
+
+    Raises:
+        SegmentationAIError: There is none; the sentence lists those there are.
+    """
     if name not in ENGINES:
         raise SegmentationAIError(
             f"There is no engine {ascii(name)[:60]}; known are {', '.join(ENGINES)}."
         )
-    file, maker = ENGINES[name].split(":")
-    make = getattr(importlib.import_module(f".{file}", __package__), maker)
-    return cast(Engine, make(volume, network, structure, device))
 
 
 def refuse_network(engine: str, network: str) -> None:
@@ -49,3 +60,15 @@ def refuse_network(engine: str, network: str) -> None:
             f"The engine {engine} works without a network; leave {ascii(network)[:60]} out, or "
             "choose the engine auto or adapt."
         )
+
+
+def structure_known(network: str, name: str) -> str:
+    """Return ``name`` as a network spells it, empty when it has no such structure.
+
+    Raises:
+        WeightsError: There is no such network.
+    """
+    from ..networks.store import NetworkStore
+
+    labels = NetworkStore().find(network).card.labels
+    return next((one.name for one in labels if one.name.casefold() == name.casefold()), "")

@@ -6,10 +6,9 @@ Segmentation and Matting, ICCV 2007, doi:10.1109/ICCV.2007.4408931; Wang et al.,
 2019, doi:10.1109/TPAMI.2018.2840695. A place belongs to the kind that is nearer; the difference of
 the two distances, exponentiated, is the probability: Luo et al., MIDeepSeg, Medical Image Analysis
 2021, doi:10.1016/j.media.2021.102102. Where we depart from them: what looks like no prompt, and
-the borders of the box, are background that starts with a delay; a mask that was there before, or a
-network's probabilities, start everywhere with a longer one, so that a prompt changes what it
-reaches sooner and leaves the rest alone; and the border is moved to where the intensities change
-(see `local_contrast`).
+the borders of the box, are background that starts with a delay; of a mask that was there before, or
+of a network's, a prompt changes only what it reaches soon enough; and the border is moved to where
+the intensities change (see `local_contrast`).
 
 It needs no weights, and works near the prompts only (see `near_region`).
 """
@@ -73,7 +72,7 @@ class GeodesicEngine:
             found = Competition(turn, start, region, self.settings)
             margin = found.run(progress.part(0.5, 1.0))
             goes_on = found.goes_on() and not covers(region, grid)
-        return _answer(turn, region, margin, (GOES_ON,) if goes_on else ())
+        return _answer(turn, region, found, margin, (GOES_ON,) if goes_on else ())
 
     def close(self) -> None:
         """Nothing is held."""
@@ -89,9 +88,12 @@ def open_geodesic(volume: Volume, network: str, structure: str, device: str) -> 
     return GeodesicEngine()
 
 
-def _answer(turn: Turn, region: NearRegion, margin: Floats, notes: tuple[str, ...]) -> Answer:
+def _answer(
+    turn: Turn, region: NearRegion, found: Competition, margin: Floats, notes: tuple[str, ...]
+) -> Answer:
     margin = region.on_voxels(margin)
-    mask = _on_contrast(margin > 0, turn, region.box)
+    claimed = region.on_voxels(found.claimed.astype(np.float32)) > 0.5
+    mask = _on_contrast(margin > 0, claimed, turn, region.box)
     # The border was moved by contrast: a place on the other side of it is undecided at most.
     margin = np.where(mask, np.maximum(margin, 0), np.minimum(margin, 0))
     probabilities = 1 / (1 + np.exp(np.clip(-margin / SOFTNESS, -30, 30)))
@@ -100,9 +102,9 @@ def _answer(turn: Turn, region: NearRegion, margin: Floats, notes: tuple[str, ..
     return Answer(region.box, mask, np.asarray(probabilities, np.float32), notes)
 
 
-def _on_contrast(mask: Mask, turn: Turn, box: Box) -> Mask:
+def _on_contrast(mask: Mask, claimed: Mask, turn: Turn, box: Box) -> Mask:
     channels = np.stack([filled(np.array(c[box.slices], np.float32)) for c in turn.volume.voxels])
-    keep = np.zeros(box.shape, bool)
+    keep = ~claimed
     for prompt, placed in zip(turn.prompts, turn.placed, strict=True):
         if isinstance(prompt, PointPrompt | ScribblePrompt) and meets(placed.box, box):
             keep |= placed.within(box)
