@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -278,3 +279,45 @@ def test_killed_twenty_times_the_curve_is_that_of_no_kill(tmp_path):
     kills = [f"{kind}-{count}" for count in range(1, 6) for kind in ("step", "write")] * 2
     assert len(kills) == 20
     assert killed_again_and_again(tmp_path / "cut", kills) == whole
+
+
+def test_a_pause_is_a_progress_call_that_waits_and_costs_no_training_time(tmp_path):
+    waited = []
+
+    def pause(_fraction, _sentence):
+        if not waited:
+            waited.append(1)
+            time.sleep(1.0)
+
+    started = time.monotonic()
+    trained = train(
+        CASES, a_plan(epochs=1), output=tmp_path, options=FRESH, progress=Progress(pause)
+    )
+    assert time.monotonic() - started - trained.seconds > 1.0
+
+
+def test_super_images_are_trained_like_volumes(tmp_path):
+    """The slices of a patch side by side as one picture: 2.5 dimensions."""
+    small = {"body": "unet2d-liver", "widths": (8, 16, 32), "in_channels": 1, "out_channels": 3}
+    plan = a_plan(
+        architecture=Architecture("super-image", tuple(sorted(small.items()))),
+        patch_size=(16, 12, 6), epochs=2, steps_per_epoch=5,
+    )  # fmt: skip
+    trained = train(CASES, plan, output=tmp_path, options=FRESH, hold_out=HELD_OUT)
+    assert trained.losses[-1] < 0.9 * trained.losses[0]
+    assert set(trained.scores.cases) == {case.id for case in HELD_OUT}
+
+
+def test_voxels_that_count_more_are_learned_first(tmp_path):
+    """Two cases contradict each other; the one whose voxels weigh 50 times as much is believed."""
+
+    def contradicting(weight, channel):
+        case = a_case(1)
+        channels = np.where(case.channels > 0, channel, 0).astype(np.uint8)
+        weights = np.full(channels.shape, weight, np.float32)
+        return replace(case, id=str(channel), channels=channels, weights=weights)
+
+    plan = a_plan(epochs=4, steps_per_epoch=8, foreground_fraction=1.0, loss="cross-entropy")
+    cases = [contradicting(1.0, 1), contradicting(50.0, 2)]
+    trained = train(cases, plan, output=tmp_path, options=FRESH, hold_out=[cases[1]])
+    assert trained.scores.labels[1] > 0.6
