@@ -89,7 +89,7 @@ def _add_run(found: Any) -> None:
         ("--iterations", int, 3, "N", "at the utmost; the loop may stop before"),
         ("--epochs", int, 15, "N", "of each training"),
         ("--seed", int, 0, "N", "of everything random"),
-        ("--batch", int, 8, "N", "patches per step"),
+        ("--batch", int, 0, "N", "patches per step; 0: 2, or 16 for networks of planes"),
         ("--learning-rate", float, 1e-3, "F", "highest"),
         ("--folds", int, 2, "N", "of --scheme cross-fit"),
         ("--gate", float, 0.5, "P", "predicted voxels less certain are not learned; 0.5: all are"),

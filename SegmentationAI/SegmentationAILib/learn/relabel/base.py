@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ...core.errors import WeightsError
 from ...core.labelmap import Label
@@ -13,6 +14,10 @@ from ..plan import TrainingPlan
 from ..starting_weights import starting_weights
 from ..study.study import Study
 from .settings import RelabelSettings
+
+# Patches per step where nothing else is asked for; the liver paper had 16 planes.
+PATCHES: Final = 2
+PLANES: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +86,7 @@ def plan_of_base(
         spacing_mm=card.spacing_mm,
         intensity=card.intensity,
         patch_size=card.patch_size,
-        batch_size=settings.batch_size,
+        batch_size=settings.batch_size or (PLANES if card.patch_size[2] == 1 else PATCHES),
         epochs=settings.epochs,
         steps_per_epoch=1,
         learning_rate=settings.learning_rate,
