@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -119,3 +120,22 @@ def fingerprint(folder: Path, leave_out: Iterable[Path] = ()) -> str:
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def flipped(data: bytes, rng: random.Random, region: int | None = None) -> bytearray:
+    """Some bytes flipped, overwritten, cut out or doubled, below ``region`` where it is given."""
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 8)):
+        place = rng.randrange(region or len(changed))
+        kind = rng.randrange(4)
+        if kind == 0:
+            changed[place] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            changed[place : place + 4] = rng.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"])
+        elif kind == 2:
+            del changed[place : place + rng.randint(1, 64)]
+        else:
+            changed[place:place] = changed[place : place + rng.randint(1, 64)]
+        if not changed:
+            return bytearray(b"x")
+    return changed

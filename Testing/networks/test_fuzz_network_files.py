@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from network_files import header_of, safetensors_bytes, tiny_weights, whole_safetensors, zip_of
+from network_files import (
+    flipped,
+    header_of,
+    safetensors_bytes,
+    tiny_weights,
+    whole_safetensors,
+    zip_of,
+)  # fmt: skip
 
 from SegmentationAILib.core.archive import extract
 from SegmentationAILib.core.errors import WeightsError
@@ -21,24 +28,6 @@ SEED = 20250101
 SECONDS_PER_INPUT = 1.0
 WEIGHTS = tiny_weights()
 PAYLOAD = b"".join(array.tobytes() for array in WEIGHTS.values())
-
-
-def flipped(data, rng, region=None):
-    changed = bytearray(data)
-    for _ in range(rng.randint(1, 8)):
-        place = rng.randrange(region or len(changed))
-        kind = rng.randrange(4)
-        if kind == 0:
-            changed[place] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            changed[place : place + 4] = rng.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"])
-        elif kind == 2:
-            del changed[place : place + rng.randint(1, 64)]
-        else:
-            changed[place:place] = changed[place : place + rng.randint(1, 64)]
-        if not changed:
-            return bytearray(b"x")
-    return changed
 
 
 def bent_header(rng):
