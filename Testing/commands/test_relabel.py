@@ -75,6 +75,33 @@ def test_skipping_and_reopening(the_words, tmp_path, capsys):
     assert {row["state"] for row in status(tmp_path, capsys)["cases"]} == {"weak"}
 
 
+def test_the_volumes_can_be_moved_and_nobody_is_blamed_meanwhile(the_words, tmp_path, capsys):
+    study = str(tmp_path / "study")
+    main(the_words)
+    shutil.move(tmp_path / "images", tmp_path / "elsewhere")
+    assert main(["relabel", "run", study, "--iterations", "1", "--epochs", "1"]) == 2
+    assert "The folder images with the volumes" in capsys.readouterr().err
+    assert {row["state"] for row in status(tmp_path, capsys)["cases"]} == {"weak"}
+    assert main(["relabel", "images", study, str(tmp_path / "weak" / "none")]) == 2
+    assert main(["relabel", "images", study, str(tmp_path / "elsewhere")]) == 0
+    assert main(["relabel", "run", study, "--iterations", "1", "--epochs", "1"]) == 0
+    assert {row["state"] for row in status(tmp_path, capsys)["cases"]} == {"predicted"}
+
+
+def test_the_export_for_training_is_a_data_set_of_volumes_and_labels(the_words, tmp_path, capsys):
+    from SegmentationAILib.learn.case_reader import read_case
+    from SegmentationAILib.learn.dataset import read_dataset
+
+    main(the_words)
+    words = ["relabel", "export", str(tmp_path / "study"), "--output", str(tmp_path / "Task01")]
+    assert main([*words, "--format", "decathlon"]) == 0
+    dataset = read_dataset(tmp_path / "Task01" / "dataset.json")
+    assert [case.id for case in dataset.cases] == [f"case_{n}" for n in range(4)]
+    assert [label.name for label in dataset.labels] == ["Head", "Tail"]
+    case = read_case(dataset, dataset.cases[2])
+    np.testing.assert_array_equal(case.labelmap.layers[0], shifted(truth(2)).layers[0])
+
+
 def test_what_is_wrong_is_one_sentence_and_changes_nothing(the_words, tmp_path, capsys):
     assert main([*the_words[:-1], "nowhere"]) == 2
     assert "no network nowhere" in capsys.readouterr().err

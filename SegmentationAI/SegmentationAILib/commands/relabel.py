@@ -17,6 +17,8 @@ Examples:
   segmentationai relabel rollback study 2                          back to iteration 2; 0: weak
   segmentationai relabel export study --output labels
   segmentationai relabel export study --output labels --format .seg.nrrd
+  segmentationai relabel export study --output Task01 --format decathlon   volumes too, for train
+  segmentationai relabel images study /new/place/of/mr             the volumes were moved
 
 Files in the folders have the same names. Reference labels (--reference) are read by status for
 scores and by nothing else. A run that was interrupted goes on with the same settings.
@@ -48,8 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     export.add_argument(
         "--format", default="", metavar="ENDING",
-        help="ending of all files, such as .seg.nrrd (default: the names of the volumes)",
+        help="ending of all files, such as .seg.nrrd, or decathlon for a data set with the "
+        "volumes (default: the names of the volumes)",
     )  # fmt: skip
+    images = _action(found, "images", "say where the volumes are now", actions.move_volumes)
+    images.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the same volumes")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,11 +3,13 @@
 import argparse
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from ..learn.study.study import Study
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
+
+DECATHLON: Final = "decathlon"
 
 
 def make_study(arguments: argparse.Namespace) -> None:
@@ -161,16 +163,39 @@ def roll_back(arguments: argparse.Namespace) -> None:
     _say(arguments, {"current_iteration": arguments.iteration}, [line])
 
 
+def move_volumes(arguments: argparse.Namespace) -> None:
+    """``images``: look for the volumes in another folder."""
+    from ..learn.study.images_folder import move_images
+
+    study = move_images(_opened(arguments), arguments.folder)
+    line = f"The volumes of {study.folder.name} are read from {arguments.folder.name} from now on."
+    _say(arguments, {"images": study.facts.images}, [line])
+
+
 def export_labels(arguments: argparse.Namespace) -> None:
     """``export``: write the current labels of all cases into a folder."""
     from ..learn.study.export import export
 
     study = _opened(arguments)
+    if arguments.format == DECATHLON:
+        _export_dataset(arguments, study)
+        return
     with progress_line() as progress:
         done = export(study, arguments.output, arguments.format, progress)
     lines = [f"{len(done.files)} cases written to {arguments.output.name}."]
     lines += [f"{name}: left out. {reason}" for name, reason in done.left_out.items()]
     _say(arguments, {"files": done.files, "left_out": done.left_out}, lines)
+
+
+def _export_dataset(arguments: argparse.Namespace, study: Study) -> None:
+    from ..learn.study.export_dataset import export_dataset
+    from ..networks.store import NetworkStore
+
+    roles = [channel.role for channel in NetworkStore().find(study.facts.base).card.channels]
+    with progress_line() as progress:
+        made = export_dataset(study, arguments.output, roles, progress)
+    line = f"{len(made.cases)} cases written to {arguments.output.name}, with dataset.json."
+    _say(arguments, {"cases": [case.id for case in made.cases]}, [line])
 
 
 def _opened(arguments: argparse.Namespace) -> Study:

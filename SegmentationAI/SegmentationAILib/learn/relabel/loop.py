@@ -7,7 +7,6 @@ or accepts weighs more and is never replaced. Reference labels play no part: not
 where they are.
 """
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from ...networks.segmenter import Segmenter
 from ...networks.store import NetworkStore
 from ...networks.weights import Weights
 from ..plan import TrainingPlan
+from ..study.images_folder import check_images_folder
 from ..study.iterations import Outcome, begin, finish, inputs_of, iterations, predictions_of
 from ..study.label_table import labels_from_text
 from ..study.leak import check_no_leak
@@ -37,6 +37,7 @@ from .learned_labels import learned_case
 from .members import Member, members_of
 from .networks import (
     IterationNetwork,
+    discard_trainings,
     keep_network,
     network_folder,
     read_network,
@@ -114,6 +115,7 @@ def relabel(
     tools = tools or Tools()
     done = []
     with study.running_alone():
+        check_images_folder(study)
         check_no_leak(study.cases())
         clear_leftovers(study.folder / NETWORKS)
         for number in range(count):
@@ -164,9 +166,7 @@ class _Iteration:
             seconds=round(time.monotonic() - self._started, 3),
         )
         finish(self._study, self._number, outcome)
-        for member in members:
-            left = training_folder(self._study, self._number, member.number)
-            shutil.rmtree(left, ignore_errors=True)
+        discard_trainings(self._study)
         progress(1.0, f"Iteration {self._number}: {found.sentence}")
         done = next(one for one in iterations(self._study) if one.number == self._number)
         return done, found.stops
@@ -200,7 +200,7 @@ class _Iteration:
         trained = self._tools.train(
             cases,
             plan,
-            output=training_folder(self._study, self._number, member.number),
+            output=training_folder(self._study, self._number, member.number, plan, cases),
             start=start_weights(start, plan),
             freeze=self._settings.freeze,
             options=TrainingOptions(device=self._tools.device, resume=True),

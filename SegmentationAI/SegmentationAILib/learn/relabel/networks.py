@@ -1,8 +1,11 @@
 """The networks of a study's iterations on the disk: whole, hashed, opened like any other."""
 
+import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ...core.errors import WeightsError
 from ...core.staging import publish, staged
@@ -16,9 +19,13 @@ from ...networks.store import WEIGHTS
 from ...networks.training_record import Parent
 from ...networks.weights import Weights, read_weights
 from ..network_folder import NetworkFacts, write_network
+from ..plan import TrainingPlan, plan_to_bytes
 from ..study.study import NETWORKS, Study
 from ..trainer import TrainedNetwork
 from ..training_case import PreparedCase
+from ..training_folder import sha256_of_cases
+
+_TRAINING: Final = "-training-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +46,23 @@ def network_folder(study: Study, iteration: int, member: int) -> Path:
     return study.folder / NETWORKS / f"{iteration:04d}-{member}"
 
 
-def training_folder(study: Study, iteration: int, member: int) -> Path:
-    """Return the folder in which a training keeps its checkpoints while it runs."""
-    return study.folder / NETWORKS / f"{iteration:04d}-{member}-training"
+def training_folder(
+    study: Study, iteration: int, member: int, plan: TrainingPlan, cases: Sequence[PreparedCase]
+) -> Path:
+    """Return the folder in which a training keeps its checkpoints while it runs.
+
+    Another plan or other cases, such as when one has failed since a kill, have another folder:
+    what was begun with those is not gone on with.
+    """
+    words = plan_to_bytes(plan) + sha256_of_cases(cases).encode()
+    key = hashlib.sha256(words).hexdigest()[:12]
+    return study.folder / NETWORKS / f"{iteration:04d}-{member}{_TRAINING}{key}"
+
+
+def discard_trainings(study: Study) -> None:
+    """Remove the checkpoints of trainings that have ended; nobody trains meanwhile."""
+    for folder in (study.folder / NETWORKS).glob(f"*{_TRAINING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_network(

@@ -46,7 +46,7 @@ def export(study: Study, output: Path, ending: str = "", progress: Progress = IG
         SegmentationAIError: The folder holds something, no case has labels, two files would have
             one name, or a label file is damaged. Nothing is written then.
     """
-    chosen, left_out = _chosen(study)
+    chosen, left_out = labeled_cases(study)
     names = {case.id: export_name(case, ending) for case, _ in chosen}
     _check(names, output, ending)
     output = output.resolve()
@@ -85,7 +85,10 @@ def export_name(case: Case, ending: str = "") -> str:
     return f"{case.id}{SEGMENTATION_ENDING}"
 
 
-def _chosen(study: Study) -> tuple[list[tuple[Case, LabelVersion]], dict[str, str]]:
+def labeled_cases(
+    study: Study,
+) -> tuple[list[tuple[Case, LabelVersion]], dict[str, str]]:
+    """Return the cases to export with their current versions, and why the others are left out."""
     chosen, left_out = [], {}
     for case in study.cases():
         version = study.current_version(case.id)
