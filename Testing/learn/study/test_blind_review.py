@@ -8,17 +8,18 @@ from study_files import BASE_SHA256, made_study, shifted, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.learn.study.blind_review import (
-    Pair,
     close_review,
-    commitment_of,
     give_answer,
     next_pair,
     open_review,
     review_report,
+    reviews,
 )
 from SegmentationAILib.learn.study.iterations import Outcome, begin, finish, inputs_of
 from SegmentationAILib.learn.study.records import Making
+from SegmentationAILib.learn.study.review_key import commitment_of
 from SegmentationAILib.learn.study.review_pairs import pairs_to_review
+from SegmentationAILib.learn.study.review_rows import Pair
 from SegmentationAILib.learn.study.study import open_study
 from SegmentationAILib.learn.study.versions import NewVersion, add_version
 
@@ -117,7 +118,10 @@ def test_a_review_goes_on_where_it_was_left_and_a_changed_mind_counts(the_study)
     assert (second.done, second.total) == (1, 4)
     assert second.item != first.item
     give_answer(again, review, "Anna", first.item, best(first))
+    (listed,) = reviews(again)
+    assert (listed.answered, listed.pairs, listed.closed_at) == ({"Anna": 1}, 4, None)
     close_review(again, review)
+    assert reviews(again)[0].closed_at is not None
     (row,) = review_report(again, review)["readers"]
     assert (row["total"], row["win"]["count"]) == (1, 1)
 

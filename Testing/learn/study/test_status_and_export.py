@@ -47,6 +47,11 @@ def test_the_status_has_the_names_of_the_contract(tmp_path):
     assert (cases["case 1"]["state"], cases["case 1"]["provenance"]) == ("accepted", "accepted")
     assert cases["case 1"]["seconds_spent"] == 60.0
     assert cases["case 0"]["state"] == "predicted"
+    # Two voxels off the truth, made from one voxel off.
+    weak, new = (shifted(truth(0), n).layers[0] for n in (1, 2))
+    dice = [2 * ((weak == v) & (new == v)).sum() / ((weak == v).sum() + (new == v).sum())
+            for v in (1, 2)]  # fmt: skip
+    assert cases["case 0"]["dice_to_previous"] == pytest.approx(sum(dice) / 2)
 
 
 def test_the_dice_to_the_reference_is_that_of_each_iterations_own_versions(tmp_path):

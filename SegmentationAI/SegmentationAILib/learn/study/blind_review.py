@@ -8,41 +8,25 @@ closed, so that anybody can check afterwards that no side was chosen later.
 import hashlib
 import json
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any
 
 from ...core.errors import SegmentationAIError
 from ...core.labelmap import Labelmap
-from ..review import Choice, agreement_of, tally, words_of_tally
+from ..review import agreement_of, tally, words_of_tally
 from .index import reading, writing
 from .label_table import labels_from_text
 from .records import LabelVersion
+from .review_key import ANSWERS, Answer, choice_of, commitment_of, first_is_left, order_of
+from .review_rows import Pair, answers_of, check_version, items_of, open_secret, review_row
 from .study import Study, case_named, now
 from .versions import read_version
 
-Answer = Literal["left", "right", "tie"]
-ANSWERS: Final = ("left", "right", "tie")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two versions of a case to choose between.
-
-    Attributes:
-        case: Name of the case.
-        first: Number of the version of the first candidate, such as an iteration's.
-        second: Of the second, such as the weak labels.
-        axis: Of the volume's array, 0 to 2, that a slice is taken across; None shows the whole.
-        place: Index of the slice along the axis, None for the whole.
-    """
-
-    case: str
-    first: int
-    second: int
-    axis: int | None = None
-    place: int | None = None
+__all__ = [
+    "Answer", "Pair", "ReviewRow", "Shown", "close_review", "give_answer", "next_pair",
+    "open_review", "review_report", "reviews",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +52,46 @@ class Shown:
     place: int | None
     left: Labelmap
     right: Labelmap
+
+
+@dataclass(frozen=True)
+class ReviewRow:
+    """A review as a list shows it.
+
+    Attributes:
+        key: Its number.
+        title: Its title.
+        pairs: How many there are to judge.
+        answered: By reader, how many pairs.
+        opened_at: ISO 8601 in UTC.
+        closed_at: The same, None while it is open.
+    """
+
+    key: int
+    title: str
+    pairs: int
+    answered: dict[str, int]
+    opened_at: str
+    closed_at: str | None
+
+
+def reviews(study: Study) -> list[ReviewRow]:
+    """Return all reviews of a study, oldest first; nothing of it tells a side."""
+    with reading(study.index) as connection:
+        rows = connection.execute(
+            "SELECT key, title, opened_at, closed_at FROM reviews ORDER BY key"
+        ).fetchall()
+        return [
+            ReviewRow(
+                key,
+                title,
+                len(items_of(connection, key)),
+                {reader: len(of) for reader, of in answers_of(connection, key).items()},
+                opened_at,
+                closed_at,
+            )
+            for key, title, opened_at, closed_at in rows
+        ]
 
 
 def open_review(
@@ -106,7 +130,7 @@ def open_review(
         number = int(row.lastrowid or 0)
         for item, pair in enumerate(pairs):
             for version in (pair.first, pair.second):
-                _check_version(connection, keys[pair.case], pair.case, version)
+                check_version(connection, keys[pair.case], pair.case, version)
             connection.execute(
                 "INSERT INTO review_items VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (number, item, keys[pair.case], pair.axis, pair.place, pair.first, pair.second),
@@ -126,10 +150,10 @@ def next_pair(study: Study, review: int, reader: str) -> Shown | None:
         SegmentationAIError: The review is closed, or is not there.
     """
     with reading(study.index) as connection:
-        secret = _open_secret(connection, review)
-        items = _items(connection, review)
-        answered = set(_answers(connection, review).get(reader, {}))
-    left_over = [item for item in _order(secret, reader, len(items)) if item not in answered]
+        secret = open_secret(connection, review)
+        items = items_of(connection, review)
+        answered = set(answers_of(connection, review).get(reader, {}))
+    left_over = [item for item in order_of(secret, reader, len(items)) if item not in answered]
     if not left_over:
         return None
     item = left_over[0]
@@ -159,8 +183,8 @@ def give_answer(
     if answer not in ANSWERS:
         raise ValueError(f"{answer!r} is none of {ANSWERS}")
     with writing(study.index) as connection:
-        _open_secret(connection, review)
-        if not 0 <= item < len(_items(connection, review)):
+        open_secret(connection, review)
+        if not 0 <= item < len(items_of(connection, review)):
             raise SegmentationAIError(f"The review has no pair {item}; answer the one shown.")
         turn = connection.execute(
             "SELECT count(*) FROM review_answers WHERE review = ? AND item = ? AND reader = ?",
@@ -179,7 +203,7 @@ def close_review(study: Study, review: int) -> None:
         SegmentationAIError: It is closed already, or is not there.
     """
     with writing(study.index) as connection:
-        _open_secret(connection, review)
+        open_secret(connection, review)
         connection.execute("UPDATE reviews SET closed_at = ? WHERE key = ?", (now(), review))
 
 
@@ -194,9 +218,9 @@ def review_report(study: Study, review: int) -> dict[str, Any]:
         SegmentationAIError: The review is still open: its key is sealed.
     """
     with reading(study.index) as connection:
-        row = _review(connection, review)
-        answers = _answers(connection, review)
-        total = len(_items(connection, review))
+        row = review_row(connection, review)
+        answers = answers_of(connection, review)
+        total = len(items_of(connection, review))
     title, candidates, commitment, secret, opened_at, closed_at = row
     if closed_at is None:
         raise SegmentationAIError(
@@ -226,79 +250,7 @@ def review_report(study: Study, review: int) -> dict[str, Any]:
     }
 
 
-def commitment_of(secret: str) -> str:
-    """Return what is told of a secret while the review is open: its SHA-256."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def first_is_left(secret: str, reader: str, item: int) -> bool:
-    """Return whether the first candidate of a pair stands on the left for a reader."""
-    return bool(hashlib.sha256(f"{secret} side {item} {reader}".encode()).digest()[0] & 1)
-
-
-def choice_of(secret: str, reader: str, item: int, answer: Answer) -> Choice:
-    """Return what an answer says of the first candidate, its side known."""
-    if answer == "tie":
-        return "tie"
-    return "win" if (answer == "left") == first_is_left(secret, reader, item) else "loss"
-
-
-def _order(secret: str, reader: str, total: int) -> list[int]:
-    def lot(item: int) -> bytes:
-        return hashlib.sha256(f"{secret} order {item} {reader}".encode()).digest()
-
-    return sorted(range(total), key=lot)
-
-
 def _blind(study: Study, version: LabelVersion) -> Labelmap:
     """Return a version's voxels under the study's own names and colors, and nothing else of it."""
     labels = read_version(study, version)
     return Labelmap(labels.layers[:1], labels_from_text(study.facts.labels), labels.affine)
-
-
-def _review(connection: sqlite3.Connection, review: int) -> Sequence[Any]:
-    row = connection.execute(
-        "SELECT title, candidates, commitment, secret, opened_at, closed_at FROM reviews "
-        "WHERE key = ?",
-        (review,),
-    ).fetchone()
-    if row is None:
-        raise SegmentationAIError(f"The study has no review {review}.")
-    return cast(Sequence[Any], row)
-
-
-def _open_secret(connection: sqlite3.Connection, review: int) -> str:
-    row = _review(connection, review)
-    if row[5] is not None:
-        raise SegmentationAIError(
-            f"The review {row[0]} was closed on {row[5]}; open a new one to judge again."
-        )
-    return str(row[3])
-
-
-def _items(connection: sqlite3.Connection, review: int) -> dict[int, tuple[str, Pair]]:
-    rows = connection.execute(
-        "SELECT item, id, first, second, axis, place FROM review_items JOIN cases "
-        "ON cases.key = case_key WHERE review = ? ORDER BY item",
-        (review,),
-    ).fetchall()
-    return {row[0]: (row[1], Pair(*row[1:6])) for row in rows}
-
-
-def _answers(connection: sqlite3.Connection, review: int) -> dict[str, dict[int, Answer]]:
-    """Return the last answer of each reader to each pair."""
-    rows = connection.execute(
-        "SELECT reader, item, answer FROM review_answers WHERE review = ? ORDER BY turn", (review,)
-    ).fetchall()
-    found: dict[str, dict[int, Answer]] = {}
-    for reader, item, answer in rows:
-        found.setdefault(reader, {})[item] = answer
-    return found
-
-
-def _check_version(connection: sqlite3.Connection, key: int, case: str, number: int) -> None:
-    row = connection.execute(
-        "SELECT 1 FROM versions WHERE case_key = ? AND number = ?", (key, number)
-    ).fetchone()
-    if row is None:
-        raise SegmentationAIError(f"The case {case} has no version {number} to judge.")

@@ -5,8 +5,8 @@ from typing import Final, Literal
 import numpy as np
 
 from ...core.errors import SegmentationAIError
-from .blind_review import Pair
 from .iterations import predictions_of
+from .review_rows import Pair
 from .study import Study
 from .versions import read_version
 

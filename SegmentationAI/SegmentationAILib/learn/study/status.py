@@ -28,6 +28,7 @@ def status(study: Study, progress: Progress = IGNORE) -> dict[str, Any]:
     found = iterations(study)
     finished = [one for one in found if one.is_finished]
     scores = _reference_scores(study, finished, progress)
+    values = [label.value for label in labels_from_text(study.facts.labels)]
     facts: dict[str, Any] = {
         "base": study.facts.base,
         "base_sha256": study.facts.base_sha256,
@@ -35,7 +36,7 @@ def status(study: Study, progress: Progress = IGNORE) -> dict[str, Any]:
         "weak_dice_to_reference": scores.get(0),
         "iterations": [_iteration_row(one, scores) for one in finished],
         "unfinished_iteration": next((i.number for i in found if not i.is_finished), None),
-        "cases": [_case_row(study, case) for case in study.cases()],
+        "cases": [_case_row(study, case, values) for case in study.cases()],
     }
     return facts
 
@@ -56,18 +57,37 @@ def _iteration_row(one: Iteration, scores: Mapping[int, float | None]) -> dict[s
     }
 
 
-def _case_row(study: Study, case: Case) -> dict[str, Any]:
-    version = study.current_version(case.id)
+def _case_row(study: Study, case: Case, values: Sequence[int]) -> dict[str, Any]:
+    versions = study.versions(case.id)
+    version = next((v for v in versions if v.number == case.current), None)
     return {
         "id": case.id,
         "state": case.state,
         "provenance": None if version is None else version.making.origin,
         "seconds_spent": case.seconds_spent,
+        "dice_to_previous": _dice_to_parent(study, versions, version, values),
         "held_out": case.is_held_out,
-        "versions": len(study.versions(case.id)),
+        "versions": len(versions),
         "who": "" if version is None else version.making.who,
         "reason": case.reason,
     }
+
+
+def _dice_to_parent(
+    study: Study,
+    versions: Sequence[LabelVersion],
+    version: LabelVersion | None,
+    values: Sequence[int],
+) -> float | None:
+    """Return how far the current labels agree with those they were made from, None for none."""
+    parent = next((v for v in versions if version and v.number == version.parent), None)
+    if version is None or parent is None:
+        return None
+    try:
+        pair = [read_version(study, one).layers[0] for one in (parent, version)]
+    except SegmentationAIError:
+        return None  # a damaged file is told when the case is opened, and stops no list
+    return mean_dice(pair[0], pair[1], values)
 
 
 def _reference_scores(
