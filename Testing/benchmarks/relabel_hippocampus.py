@@ -2,7 +2,8 @@
 
 Hippocampus (anterior, posterior) of the Medical Segmentation Decathlon. Three sets of patients: 60
 on which the base network is trained, in another contrast that is computed from the intensities; 80
-whose labels are deformed to a mean Dice of 0.75 or 0.80 and relabelled; 40 that score networks.
+whose labels are deformed to a mean Dice of 0.75 or 0.80, or made anew by methods that know no shape
+(see `weak_hippocampus`), and relabelled; 40 that score networks.
 The ceiling is the same base trained for as many epochs on the true labels of the 80. The loop never
 reads a true label of the 80; `status` does, for the table.
 
@@ -17,13 +18,14 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from relabel_table import ITERATIONS, estimate, row_name, table
+from weak_hippocampus import METHODS, weak_labels_by
 
 from SegmentationAILib.core.atomic import whole_file
 from SegmentationAILib.core.files import read_labelmap, read_volume, write_labelmap
@@ -54,7 +56,6 @@ from SegmentationAILib.resources import data_folder
 LABELS = (Label(1, "Anterior", (0.9, 0.5, 0.1)), Label(2, "Posterior", (0.2, 0.5, 0.9)))
 BASE = "hippocampus-other-contrast"
 BASE_CASES, LOOP_CASES, TEST_CASES = 60, 80, 40
-ITERATIONS = 3
 LEARNING_RATE = 2e-3
 BASE_EPOCHS = 30
 CORRECTED_SHARE = 0.05
@@ -89,6 +90,7 @@ class Experiment:
         self.store = NetworkStore(work / "home")
         self.machine = this_machine("auto")
         self.device = "auto"
+        self.results = work / "results"
 
     def volume(self, name: str) -> Volume:
         return read_volume(self.data / "imagesTr" / name)
@@ -108,7 +110,7 @@ class Experiment:
 
     def result(self, name: str, make: Callable[[], dict]) -> dict:
         """Return a result that is kept, or make it and keep it."""
-        path = self.work / "results" / f"{name}.json"
+        path = self.results / f"{name}.json"
         if path.exists():
             return json.loads(path.read_text())
         started = time.monotonic()
@@ -170,27 +172,30 @@ class Experiment:
         card = write_network(folder / "network", trained, facts, cases, ())
         return {"test_dice": self.test_dice([IterationNetwork(card, trained.weights)])}
 
-    def weak_labels(self, level: float, seed: int) -> Path:
-        """Return the folder of the deformed labels, made when it is not there."""
-        folder = self.work / f"weak-{level:g}-{seed}"
+    def weak_labels(self, level: str, seed: int) -> Path:
+        """Return the folder of the weak labels, made when it is not there."""
+        folder = self.work / f"weak-{level}-{seed}"
         if folder.exists():
             return folder
         truths = [self.truth(name) for name in self.loop_cases]
-        known = [KnownLabels(one.layers[0], one.spacing) for one in truths]
-        made = deform_to_dice(known, level, seed=seed)
+        if level in METHODS:
+            pairs = zip(self.loop_cases, truths, strict=True)
+            layers = [weak_labels_by(level, self.volume(name), one) for name, one in pairs]
+        else:
+            known = [KnownLabels(one.layers[0], one.spacing) for one in truths]
+            layers = list(deform_to_dice(known, float(level), seed=seed).labels)
         beside = folder.with_name(f"{folder.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
-        for name, one, labels in zip(self.loop_cases, truths, made.labels, strict=True):
+        for name, one, labels in zip(self.loop_cases, truths, layers, strict=True):
             write_labelmap(Labelmap((labels,), LABELS, one.affine), beside / name)
         beside.rename(folder)
         return folder
 
-    def row(self, level: float, variant: str, seed: int) -> dict:
+    def row(self, level: str, variant: str, seed: int) -> dict:
         """Run the loop for one row of the table."""
         folder = (
-            self.work
-            / f"study-{level:g}-{variant.replace(' ', '-').replace('%', 'percent')}-{seed}"
+            self.work / f"study-{level}-{variant.replace(' ', '-').replace('%', 'percent')}-{seed}"
         )
         study = self.study(folder, level, seed)
         if variant == "5 % corrected":
@@ -201,7 +206,7 @@ class Experiment:
             done = [one for one in iterations(study) if one.is_finished]
             if len(done) >= ITERATIONS or (done and done[-1].verdict.startswith("Stopped")):
                 break
-            relabel(study, settings, 1, tools, told(f"{level:g} {variant} {seed}"))
+            relabel(study, settings, 1, tools, told(f"{level} {variant} {seed}"))
         facts = status(study)
         kept = [one.number for one in done if not one.is_rolled_back]
         last = kept[-1] if kept else 0
@@ -216,7 +221,7 @@ class Experiment:
             "test_dice": self.test_dice(networks) if networks else None,
         }
 
-    def study(self, folder: Path, level: float, seed: int) -> Study:
+    def study(self, folder: Path, level: str, seed: int) -> Study:
         """Return the study of a row, made when it is not there."""
         if (folder / "study.sqlite").exists():
             return open_study(folder)
@@ -275,96 +280,27 @@ def told(what: str):
     return Progress(report)
 
 
-def estimate(experiment: Experiment, rows: list[tuple[float, str, int]]) -> str:
-    """Return what is left to do, by the rows that are done, else by the first figures measured."""
-    done = {}
-    for path in sorted((experiment.work / "results").glob("row *.json")):
-        done[path.stem] = json.loads(path.read_text())["seconds"]
-    left = [row for row in rows if row_name(*row) not in done]
-    cost = {"tri": 3.0}
-    alike = [s / cost.get(name.split(" ", 2)[2].rsplit(" ", 1)[0], 1.0) for name, s in done.items()]
-    if not alike:
-        return f"{len(left)} rows are left; the first one tells how long a row takes."
-    seconds = statistics.mean(alike) * sum(cost.get(row[1], 1.0) for row in left)
-    return f"{len(left)} rows are left, about {seconds / 60:.0f} minutes by those that are done."
-
-
-def row_name(level: float, variant: str, seed: int) -> str:
-    return f"row {level:g} {variant} {seed}"
-
-
-def table(experiment: Experiment, levels: list[float], seeds: list[int]) -> str:
-    """Return the rows that are done as markdown: mean and spread over the seeds."""
-    results = experiment.work / "results"
-    ceilings = [json.loads(p.read_text())["test_dice"] for p in sorted(results.glob("ceiling*"))]
-    base = json.loads((results / "base.json").read_text())
-    lines = [
-        f"Base on the 40 patients: {base['test_dice']:.3f} as they are, "
-        f"{base['test_dice_in_its_contrast']:.3f} in its own contrast. Ceiling: "
-        f"{spread(ceilings)}.",
-        "",
-        "| weak | variant | seeds | weak Dice | after 1 | after 2 | after 3 | kept labels | gap "
-        "recovered | network on 40 patients | gap recovered |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    ceiling = statistics.mean(ceilings) if ceilings else float("nan")
-    for level in levels:
-        for variant in VARIANTS:
-            paths = [results / f"{row_name(level, variant, seed)}.json" for seed in seeds]
-            found = [json.loads(path.read_text()) for path in paths if path.exists()]
-            if found:
-                lines.append(table_row(level, variant, found, ceiling))
-    return "\n".join(lines)
-
-
-def table_row(level: float, variant: str, found: list[dict], ceiling: float) -> str:
-    weak = [one["weak_dice"] for one in found]
-    after = [
-        spread([one["dice"][n] for one in found if len(one["dice"]) > n]) for n in range(ITERATIONS)
-    ]
-    kept = [one["dice"][one["kept"] - 1] if one["kept"] else one["weak_dice"] for one in found]
-    # Where no network was kept there is none to test: the weak labels are what is left.
-    tested = [w if one["test_dice"] is None else one["test_dice"]
-              for one, w in zip(found, weak, strict=True)]  # fmt: skip
-    shares = [
-        spread([(s - w) / (ceiling - w) for s, w in zip(scores, weak, strict=True)], percent=True)
-        for scores in (kept, tested)
-    ]
-    cells = [
-        f"{level:g}", variant, str(len(found)), spread(weak), *after, spread(kept), shares[0],
-        spread(tested), shares[1],
-    ]  # fmt: skip
-    return f"| {' | '.join(cells)} |"
-
-
-def spread(values: list[float], *, percent: bool = False) -> str:
-    """Return mean and standard deviation."""
-    if not values:
-        return "-"
-    mean = statistics.mean(values)
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    if percent:
-        return f"{mean:.0%}" + ("" if deviation is None else f" ± {deviation:.0%}")
-    return f"{mean:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with imagesTr, labelsTr")
     parser.add_argument("--work", type=Path, help="default: experiments/ in the data folder")
-    parser.add_argument("--levels", default="0.75,0.8", help="weak Dice, with commas between")
+    parser.add_argument(
+        "--levels",
+        default=",".join(("0.75", "0.8", *METHODS)),
+        help="weak Dice or method, with commas between",
+    )
     parser.add_argument("--seeds", default="0,1,2", help="with commas between")
     parser.add_argument("--variants", default=",".join(VARIANTS), help="with commas between")
-    parser.add_argument("--ablations-at", type=float, default=0.75, help="level of the ablations")
+    parser.add_argument("--ablations-at", default="0.75", help="level of the ablations")
     parser.add_argument("--epochs", type=int, default=15, help="of each training of the loop")
     parser.add_argument("--table", action="store_true", help="only print the table of what is done")
     chosen = parser.parse_args()
     work = chosen.work or data_folder() / "experiments" / "relabel-hippocampus"
     # Everything the program keeps for these runs lies in the work folder as well.
     os.environ["SEGMENTATIONAI_HOME"] = str(work / "home")
-    levels = [float(one) for one in chosen.levels.split(",")]
+    levels = chosen.levels.split(",")
     seeds = [int(one) for one in chosen.seeds.split(",")]
     experiment = Experiment(chosen.data, work, chosen.epochs)
     rows = [
@@ -375,14 +311,14 @@ def main() -> None:
         if variant == "paper" or level == chosen.ablations_at
     ]
     if not chosen.table:
-        print(estimate(experiment, rows), flush=True)
+        print(estimate(experiment.results, rows), flush=True)
         experiment.result("base", experiment.base)
         for seed in seeds:
             experiment.result(f"ceiling {seed}", lambda seed=seed: experiment.ceiling(seed))
         for row in rows:
             experiment.result(row_name(*row), lambda row=row: experiment.row(*row))
-            print(estimate(experiment, rows), flush=True)
-    print(table(experiment, levels, seeds))
+            print(estimate(experiment.results, rows), flush=True)
+    print(table(experiment.results, list(VARIANTS), levels, seeds))
 
 
 if __name__ == "__main__":
