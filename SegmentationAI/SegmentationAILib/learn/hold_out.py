@@ -115,7 +115,7 @@ class _Runner:
 
     @torch.inference_mode()
     def __call__(self, patch: NDArray[np.float32], /) -> NDArray[np.float32]:
-        tensor = torch.from_numpy(np.ascontiguousarray(patch)).to(self._device)
+        tensor = torch.from_numpy(np.require(patch, requirements=["C", "W"])).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_bf16):
             logits = self._network(tensor)
         answer: NDArray[np.float32] = logits.float().cpu().numpy()

@@ -106,7 +106,8 @@ def _sampling_grid(
 
 
 def _sampled(array: NDArray[np.float32], grid: torch.Tensor, mode: str) -> NDArray[np.float32]:
-    volume = torch.from_numpy(np.ascontiguousarray(array, np.float32))[None]
+    # Cases may be read-only files that are mapped into memory.
+    volume = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))[None]
     sampled = functional.grid_sample(
         volume, grid, mode=mode, padding_mode="zeros", align_corners=False
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from ..core.atomic import whole_file
 from ..core.errors import SegmentationAIError
@@ -16,6 +19,8 @@ from .training_case import PreparedCase
 
 PLAN, CURVES, CHECKPOINTS, TENSORBOARD = "plan.json", "training.jsonl", "checkpoints", "tensorboard"
 VERSION = 1
+# Asked for several times, and seconds long for a large scan; forgotten with the case.
+_HASHES: WeakKeyDictionary[PreparedCase, tuple[str, str]] = WeakKeyDictionary()
 
 
 class TrainingFolder:
@@ -108,9 +113,17 @@ def sha256_of_cases(cases: Sequence[PreparedCase]) -> str:
 
 def hashes_of(case: PreparedCase) -> tuple[str, str]:
     """Return the SHA-256 of a case's input and of its labels (with their weights)."""
+    known = _HASHES.get(case)
+    if known is None:
+        known = _HASHES[case] = _hashes_of(case)
+    return known
+
+
+def _hashes_of(case: PreparedCase) -> tuple[str, str]:
     shape = str(case.array.shape).encode()
-    voxels = hashlib.sha256(shape + case.array.tobytes())
-    labels = hashlib.sha256(shape + case.channels.tobytes())
+    voxels, labels = hashlib.sha256(shape), hashlib.sha256(shape)
+    voxels.update(np.ascontiguousarray(case.array).data)
+    labels.update(np.ascontiguousarray(case.channels).data)
     if case.weights is not None:
-        labels.update(case.weights.tobytes())
+        labels.update(np.ascontiguousarray(case.weights).data)
     return voxels.hexdigest(), labels.hexdigest()

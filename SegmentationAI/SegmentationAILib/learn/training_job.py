@@ -214,9 +214,10 @@ def _prepared(
     parts: list[tuple[CaseFiles, ...]] = [job.split.training, job.split.hold_out]
     for number, part in enumerate(parts):
         told = progress.part(number / 2, (number + 1) / 2)
-        sides.append(
-            list(cache.prepare_all(job.dataset, part, job.plan, progress=told)) if part else []
-        )
+        # Left on the disk: hundreds of scans need not fit into memory, and the system keeps in it
+        # what is asked for again and again.
+        found = cache.prepare_all(job.dataset, part, job.plan, mapped=True, progress=told)
+        sides.append(list(found) if part else [])
     if process_number() == 0:
         of_first_process(0.0)
     return sides[0], sides[1]
