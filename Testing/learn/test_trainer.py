@@ -250,15 +250,15 @@ def run_child(folder, *words):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def killed_again_and_again(folder, kills):
+def killed_again_and_again(folder, kills, epochs=3):
     """Kill the training at each of these points, then let it finish; return its losses."""
     for number, point in enumerate(kills):
-        ended = run_child(folder, point)
+        ended = run_child(folder, point, str(epochs))
         assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
         if number or point != "write-1":
             last = load_checkpoint(folder / "checkpoints" / "last.pt")
             assert last["session"]["step"] >= 0
-    ended = run_child(folder)
+    ended = run_child(folder, "", str(epochs))
     assert ended.returncode == 0, ended.stderr[-2000:]
     return json.loads(ended.stdout)
 
@@ -275,10 +275,11 @@ def test_killed_within_a_step_and_within_a_checkpoint_the_curve_is_that_of_no_ki
 
 @pytest.mark.slow
 def test_killed_twenty_times_the_curve_is_that_of_no_kill(tmp_path):
-    whole = json.loads(run_child(tmp_path / "whole").stdout)
+    whole = json.loads(run_child(tmp_path / "whole", "", "30").stdout)
     kills = [f"{kind}-{count}" for count in range(1, 6) for kind in ("step", "write")] * 2
     assert len(kills) == 20
-    assert killed_again_and_again(tmp_path / "cut", kills) == whole
+    assert killed_again_and_again(tmp_path / "cut", kills, 30) == whole
+    assert len(whole) == 120
 
 
 def test_a_pause_is_a_progress_call_that_waits_and_costs_no_training_time(tmp_path):

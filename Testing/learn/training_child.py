@@ -53,15 +53,16 @@ def kill_within_write(number):
     torch.save = half
 
 
-def main(folder, point=""):
+def main(folder, point="", epochs="3"):
     kind, _, count = point.partition("-")
     if kind == "step":
         kill_within_step(int(count))
     elif kind == "write":
         kill_within_write(int(count))
+    plan = a_plan(epochs=int(epochs))
     options = TrainingOptions(device="cpu", resume=True)
     cases = [a_case(seed) for seed in range(3)]
-    trained = train(cases, a_plan(), output=Path(folder), hold_out=[a_case(9)], options=options)
+    trained = train(cases, plan, output=Path(folder), hold_out=[a_case(9)], options=options)
     print(json.dumps(trained.losses))
 
 
