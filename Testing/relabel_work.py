@@ -28,7 +28,9 @@ from SegmentationAILib.networks.install import InstallRequest, install
 from SegmentationAILib.networks.registry import build
 from SegmentationAILib.networks.store import NetworkStore
 
-__all__ = ["check_export", "content", "work"]
+__all__ = ["IS_RESUMED_ALIKE", "check_export", "content", "work"]
+# Trainings are bit for bit the same with the same number of threads, hence in a process alike.
+IS_RESUMED_ALIKE = True
 SETTINGS = RelabelSettings(epochs=12, batch_size=4, learning_rate=1e-2, gate=0.6)
 ARCHITECTURE = Architecture("unet", (
     ("in_channels", 1), ("out_channels", 3), ("channels", (4, 8)), ("strides", (2,)),
