@@ -11,7 +11,7 @@ SHAPE = (26, 22, 8)
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Networks this small gain nothing from a second thread and wait long for it where it is busy."""
+    """A second thread gains nothing for networks this small, and waits long where it is busy."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
