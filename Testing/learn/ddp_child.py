@@ -22,25 +22,31 @@ def remembered(session):
     return _state(session)
 
 
-TrainingSession.state = remembered
-output, batch, loss = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-cases = [a_case(seed) for seed in range(4)]
-# Some voxels are unknown, and not the same number of them in each patch.
-cases[1].channels[:6] = 255
-# A constant before a normalization has no gradient, and Adam makes steps of its rounding errors.
-network = Architecture("nnunet", tuple(sorted({**SMALL_NET.arguments(), "bias": False}.items())))
-plan = a_plan(
-    architecture=network,
-    batch_size=batch,
-    loss=loss,
-    epochs=2,
-    steps_per_epoch=3,
-    learning_rate=1e-3,
-)
-with joined_processes("cpu"):
-    trained = train(
-        cases, plan, output=output / "training", hold_out=[a_case(9)],
-        options=TrainingOptions(device="cpu"),
-    )  # fmt: skip
-    facts = {"losses": trained.losses, "weights": final["all"], "dice": trained.scores.mean}
-    (output / f"process-{process_number()}.json").write_text(json.dumps(facts))
+def main(output, batch, loss):
+    TrainingSession.state = remembered
+    cases = [a_case(seed) for seed in range(4)]
+    # Some voxels are unknown, and not the same number of them in each patch.
+    cases[1].channels[:6] = 255
+    # A constant before a normalization has no gradient, and Adam makes steps of its rounding errors.
+    network = Architecture(
+        "nnunet", tuple(sorted({**SMALL_NET.arguments(), "bias": False}.items()))
+    )
+    plan = a_plan(
+        architecture=network,
+        batch_size=batch,
+        loss=loss,
+        epochs=2,
+        steps_per_epoch=3,
+        learning_rate=1e-3,
+    )
+    with joined_processes("cpu"):
+        trained = train(
+            cases, plan, output=output / "training", hold_out=[a_case(9)],
+            options=TrainingOptions(device="cpu"),
+        )  # fmt: skip
+        facts = {"losses": trained.losses, "weights": final["all"], "dice": trained.scores.mean}
+        (output / f"process-{process_number()}.json").write_text(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -66,4 +66,5 @@ def main(folder, point="", epochs="3"):
     print(json.dumps(trained.losses))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
