@@ -27,7 +27,7 @@ def main(output, batch, loss):
     cases = [a_case(seed) for seed in range(4)]
     # Some voxels are unknown, and not the same number of them in each patch.
     cases[1].channels[:6] = 255
-    # A constant before a normalization has no gradient, and Adam makes steps of its rounding errors.
+    # A constant before a normalization has no gradient; Adam would step along its rounding errors.
     network = Architecture(
         "nnunet", tuple(sorted({**SMALL_NET.arguments(), "bias": False}.items()))
     )
