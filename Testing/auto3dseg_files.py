@@ -47,11 +47,14 @@ def a_zip(path, settings, rows=ROWS):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(1.6).add_(0.02)
-        # No class wins everywhere: each is as likely as the others on noise.
+        # No class wins everywhere: on noise each is as likely as the others, and logits are as
+        # large as those of a trained network, or 1e-3 would be no tie.
         seen = network.eval()(torch.rand(1, 1, 16, 20, 12))
-        levels = [n for n, _ in network.named_parameters() if n.endswith("head.bias")]
-        head = dict(network.named_parameters())[levels[-1]]
-        head.sub_(seen.mean(dim=(0, 2, 3, 4)))
+        named = dict(network.named_parameters())
+        last = [name for name in named if name.endswith("head.bias")][-1]
+        scale = seen.std(dim=(0, 2, 3, 4)) / 3
+        named[last].sub_(seen.mean(dim=(0, 2, 3, 4))).div_(scale)
+        named[last.replace("bias", "weight")].div_(scale.reshape(-1, 1, 1, 1, 1))
     model = path.with_suffix(".pt")
     torch.save({"config": settings, "state_dict": network.state_dict(), "epoch": 7}, model)
     with zipfile.ZipFile(path, "w") as archive:

@@ -193,7 +193,9 @@ def _settings() -> dict[str, Any]:
     import auto3dseg_files
 
     network = {**auto3dseg_files.NETWORK, "init_filters": 16, "blocks_down": [1, 2, 2]}
-    settings = {**auto3dseg_files.CT, "network": network, "roi_size": WINDOW}
+    # With 1.45 mm whole planes lie exactly midway between two voxels, and rounding decides.
+    spacing = {"resample_resolution": [1.43, 1.13, 2.07]}
+    settings = {**auto3dseg_files.CT, **spacing, "network": network, "roi_size": WINDOW}
     return dict(json.loads(json.dumps(settings)))
 
 
