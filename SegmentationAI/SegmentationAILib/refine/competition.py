@@ -169,14 +169,16 @@ class Competition:
 
 
 def filled(cells: Floats) -> Floats:
-    """Put the least intensity where there is NaN or infinity; ``cells`` are changed.
+    """Return the cells with the least intensity where there is NaN or infinity.
 
-    No voxel that is NaN changes anyway (see `ruling`), but its neighbors may.
+    No voxel that is NaN changes anyway (see `ruling`), but its neighbors may. ``cells`` are not
+    changed: where a cell is a voxel they are the scan's own.
     """
     bad = ~np.isfinite(cells)
-    if bad.any():
-        cells[bad] = 0 if bad.all() else cells[~bad].min()
-    return cells
+    if not bad.any():
+        return cells
+    least = 0 if bad.all() else cells[~bad].min()
+    return np.where(bad, np.asarray(least, cells.dtype), cells)
 
 
 def _before(turn: Turn, start: Probabilities | None, region: NearRegion) -> Floats | None:
