@@ -33,6 +33,7 @@ HOST_WORKER = {
     "protocol",
     "frame",
     "wire_volumes",
+    "wire_refine",
     "exchange",
     "address",
     "call",

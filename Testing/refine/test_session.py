@@ -74,6 +74,7 @@ def test_nothing_outside_the_named_box_ever_changes_and_the_box_is_the_smallest(
         places = np.argwhere(turned)
         assert tuple(places.min(axis=0)) == change.start_ijk
         assert tuple(places.max(axis=0) + 1) == change.stop_ijk
+        assert np.array_equal(change.turned, turned[change.box.slices])
         assert change.added == np.count_nonzero(turned & session.mask)
         assert change.removed == np.count_nonzero(turned & before)
 
@@ -260,6 +261,48 @@ def test_prompts_before_a_set_mask_no_longer_count_and_come_back_with_undo():
     assert session.prompts == ()
     session.undo()
     assert len(session.prompts) == 1
+    assert np.array_equal(session.mask, before)
+
+
+def two_spheres_apart():
+    grid = grid_around(SPHERE_CENTER_RAS, shape=(70, 44, 28))
+    away = np.array([13.0, 0, 0])
+    left, right = (sphere_mask(grid, SPHERE_CENTER_RAS + s * away, 8.0) for s in (-1, 1))
+    return Volume(np.where(left | right, 200, 0).astype(np.int16)[None], grid.affine)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_prompt_that_is_not_the_last_can_be_taken_back(index):
+    volume = two_spheres_apart()
+    session = RefineSession(volume)
+    places = [SPHERE_CENTER_RAS + sign * np.array([13.0, 0, 0]) for sign in (-1, 1)]
+    for place in places:
+        session.add_point(place)
+    both = session.mask
+    alone = RefineSession(volume)
+    alone.add_point(places[1 - index])
+    session.remove_prompt(index)
+    assert session.prompts == alone.prompts
+    assert np.array_equal(session.mask, alone.mask)
+    session.undo()
+    assert len(session.prompts) == 2
+    assert np.array_equal(session.mask, both)
+    with pytest.raises(PromptError, match="no prompt 3"):
+        session.remove_prompt(2)
+
+
+def test_prompts_taken_back_in_any_order_leave_the_mask_that_was_set():
+    session, rng = a_random_session(), np.random.default_rng(6)
+    session.set_mask(rng.random(GRID.shape) < 0.4)
+    before = session.mask
+    for _ in range(6):
+        random_prompt(session, rng)
+    for index in (2, 0, 3, 1, 1, 0):
+        session.remove_prompt(index)
+    assert session.prompts == ()
+    assert np.array_equal(session.mask, before)
+    for _ in range(12):
+        session.undo()
     assert np.array_equal(session.mask, before)
 
 

@@ -95,19 +95,21 @@ class MaskSteps:
             self._bytes -= self._done.pop(0).size_bytes
             self.dropped += 1
 
+    def since_set(self) -> list[Step]:
+        """Return the steps since the mask was last set, oldest first."""
+        since = 0
+        while since < len(self._done) and not self._done[-1 - since].sets:
+            since += 1
+        return self._done[len(self._done) - since :]
+
     def base_of(self, mask: Mask) -> PlacedMask:
         """Return the mask as it was last set, before all prompts since.
 
         Args:
             mask: As it is now; not changed.
         """
-        since = 0
-        while since < len(self._done) and not self._done[-1 - since].sets:
-            since += 1
-        if not since:
-            return _small(mask)
         base = mask.copy(order="F")
-        for step in self._done[len(self._done) - since :]:
+        for step in self.since_set():
             turn_over(base, step)
         return _small(base)
 
@@ -157,20 +159,13 @@ def difference_step(
     return Step(place, content, kept, removed, added, sets)
 
 
-def turn_over(mask: Mask, step: Step) -> tuple[Box, int, int]:
-    """Turn the voxels of a step over in ``mask``, which is changed.
-
-    Returns:
-        The box of the difference, and how many voxels became True and False.
-    """
+def turn_over(mask: Mask, step: Step) -> PlacedMask:
+    """Turn the voxels of a step over in ``mask``, which is changed, and return which they are."""
     difference = decoded(step.place, step.content)
-    box = difference.box
-    if not difference.voxels.size:
-        return Box((0, 0, 0), (0, 0, 0)), 0, 0
-    view = mask[box.slices]
-    removed = int(np.count_nonzero(view & difference.voxels))
-    np.logical_xor(view, difference.voxels, out=view)
-    return box, int(np.count_nonzero(difference.voxels)) - removed, removed
+    if difference.voxels.size:
+        view = mask[difference.box.slices]
+        np.logical_xor(view, difference.voxels, out=view)
+    return difference
 
 
 def _small(mask: Mask) -> PlacedMask:

@@ -26,9 +26,6 @@ from ..core.progress import IGNORE, Progress
 from ..core.prompt_voxels import voxels_of_prompt
 from ..core.prompts import (
     DEFAULT_RADIUS_MM,
-    BoxPrompt,
-    LassoPrompt,
-    PointPrompt,
     Prompt,
     ScribblePrompt,
     checked_point,
@@ -38,6 +35,8 @@ from .change import NO_CHANGE, Change
 from .engine import Answer, Engine
 from .engines import open_engine
 from .mask_steps import Step
+from .prompt_removal import step_without
+from .prompt_verbs import Place, PromptVerbs
 from .ruling import Mode
 from .session_journal import (
     SessionJournal,
@@ -53,13 +52,12 @@ from .session_journal import (
 from .session_state import SessionState, joint_change
 
 Mask = NDArray[np.bool_]
-Place = Sequence[float]
 RunMode = Literal["live", "on release", "on apply"]
 DEFAULT_ENGINE: Final = "geodesic"
 FORGOTTEN = "The oldest steps can no longer be undone: the history has reached its bound."
 
 
-class RefineSession:
+class RefineSession(PromptVerbs):
     """Corrects one segment.
 
     Every call either does what it says or raises and changes nothing. Prompts given before the mask
@@ -181,30 +179,6 @@ class RefineSession:
 
     # Prompts
 
-    def add_point(
-        self, position_ras: Place, positive: bool = True, progress: Progress = IGNORE
-    ) -> Change:
-        """Answer a click.
-
-        Args:
-            position_ras: RAS mm.
-            positive: Whether the place belongs to the segment.
-            progress: Of the engine; to cancel, that call raises.
-
-        Raises:
-            PromptError: The point lies outside of the volume or is not finite.
-        """
-        return self.add(PointPrompt(checked_point(position_ras), positive), progress)
-
-    def add_box(
-        self, first_ras: Place, second_ras: Place, positive: bool = True,
-        progress: Progress = IGNORE,
-    ) -> Change:  # fmt: skip
-        """Answer a box along the RAS axes, given by two opposite corners; otherwise `add_point`."""
-        return self.add(
-            BoxPrompt((checked_point(first_ras), checked_point(second_ras)), positive), progress
-        )
-
     def add_scribble(
         self,
         points_ras: Sequence[Place],
@@ -214,7 +188,7 @@ class RefineSession:
         *,
         is_finished: bool = True,
     ) -> Change:
-        """Answer a line drawn with a round brush; otherwise `add_point`.
+        """Answer a line drawn with a round brush; the errors are those of `add_point`.
 
         Args:
             points_ras: The line so far, RAS mm.
@@ -235,14 +209,6 @@ class RefineSession:
         self._is_drawing = not is_finished
         return change
 
-    def add_lasso(
-        self, points_ras: Sequence[Place], positive: bool = True, progress: Progress = IGNORE
-    ) -> Change:
-        """Answer a closed line around an area in a plane; otherwise `add_point`."""
-        return self.add(
-            LassoPrompt(tuple(checked_point(p) for p in points_ras), positive), progress
-        )
-
     def add(self, prompt: Prompt, progress: Progress = IGNORE) -> Change:
         """Answer a prompt, or keep it for `apply` when that is how the session runs.
 
@@ -256,6 +222,23 @@ class RefineSession:
             self._waiting.append(prompt)
             return NO_CHANGE
         return self._answered([prompt], progress)
+
+    def add_together(self, prompts: Sequence[Prompt], progress: Progress = IGNORE) -> Change:
+        """Answer several prompts as one step, however the session runs; errors as for `add`."""
+        return self._answered(list(prompts), progress)
+
+    def remove_prompt(self, index: int, progress: Progress = IGNORE) -> Change:
+        """Take one prompt back and answer those after it anew, all as one step.
+
+        Args:
+            index: In `prompts`.
+            progress: Of the engine.
+
+        Raises:
+            PromptError: There is no such prompt.
+        """
+        step = step_without(self._state, index, self._engine, progress)
+        return self._after(self._state.do(step), record_of_step(step))
 
     def apply(self, progress: Progress = IGNORE) -> Change:
         """Answer all prompts that wait, as one step; the errors are those of `add`."""

@@ -9,8 +9,8 @@ from ..core.errors import FileFormatError, GeometryError
 from ..core.mask_history import NO_MASK, PlacedMask, box_of, decoded
 from ..core.prompt_voxels import voxels_of_prompt
 from ..core.prompts import Prompt
-from ..core.volume import Box, Volume
-from .change import Change, change_in
+from ..core.volume import Volume
+from .change import Change, change_of
 from .engine import Answer, Turn
 from .mask_steps import MaskSteps, Step, difference_step, turn_over
 from .ruling import Mode, ruled
@@ -42,8 +42,6 @@ class SessionState:
             PromptError: One lies outside of the volume.
         """
         placed = [voxels_of_prompt(prompt, self.volume.grid) for prompt in prompts]
-        if self._base is None:
-            self._base = self.steps.base_of(self.mask)
         mask = self.mask.view()
         mask.setflags(write=False)
         return Turn(
@@ -52,7 +50,7 @@ class SessionState:
             placed=(*self._placed, *placed),
             new=len(prompts),
             mask=mask,
-            base=self._base,
+            base=self._base_mask(),
         )
 
     def take(self, turn: Turn, answer: Answer) -> tuple[Step, Change]:
@@ -74,6 +72,14 @@ class SessionState:
         box = self.volume.grid.box
         step = difference_step(box, turned, 0, removed=tuple(self.prompts), sets=True)
         return step, self.do(step)
+
+    def copied(self, mask: Mask, prompts: int) -> "SessionState":
+        """Return a state with the first prompts of this one, another mask and no history."""
+        other = SessionState(self.volume)
+        other.mask, other.mode, other.frozen = mask, self.mode, self.frozen
+        other.prompts, other._placed = self.prompts[:prompts], self._placed[:prompts]
+        other._base = self._base_mask()
+        return other
 
     def do(self, step: Step, placed: list[PlacedMask] | None = None) -> Change:
         """Do a step and put it on top of the history."""
@@ -157,6 +163,11 @@ class SessionState:
             raise FileFormatError("The rules in the journal of a correction are damaged.")
         self.mode, self.frozen = cast(Mode, mode), frozen
 
+    def _base_mask(self) -> PlacedMask:
+        if self._base is None:
+            self._base = self.steps.base_of(self.mask)
+        return self._base
+
     def _turn_over(
         self, step: Step, prompts: list[Prompt], placed: list[PlacedMask] | None = None
     ) -> Change:
@@ -165,11 +176,11 @@ class SessionState:
             kept = self._placed[: step.kept]
             new = prompts[len(kept) :]
             placed = [*kept, *(voxels_of_prompt(one, self.volume.grid) for one in new)]
-        box, added, removed = turn_over(self.mask, step)
+        difference = turn_over(self.mask, step)
         self.prompts, self._placed = prompts, placed
         if step.sets:
             self._base = None
-        return change_in(box, added, removed)
+        return change_of(difference, self.mask)
 
 
 def joint_change(first: Step, second: Step, mask: Mask) -> Change:
@@ -181,9 +192,4 @@ def joint_change(first: Step, second: Step, mask: Mask) -> Change:
         mask: As it is after both.
     """
     differences = [decoded(step.place, step.content) for step in (first, second)]
-    turned = differences[0].changed_by(differences[1]).cropped()
-    if not turned.voxels.size:
-        return change_in(Box((0, 0, 0), (0, 0, 0)), 0, 0)
-    now = mask[turned.box.slices]
-    added = int(np.count_nonzero(turned.voxels & now))
-    return change_in(turned.box, added, int(np.count_nonzero(turned.voxels)) - added)
+    return change_of(differences[0].changed_by(differences[1]), mask)

@@ -24,6 +24,7 @@ from .exchange import Exchange, OwnedExchange
 from .frame import Array, Frame
 from .process import WorkerProcess, WorkerPython
 from .protocol import DEFAULT_MAX_BODY_BYTES, OK, Event, WorkerError, check_health
+from .wire_refine import RefineAnswer, RefineAsked, answer_of_frame, frame_of_asked
 from .wire_volumes import (
     FILE,
     SegmentResult,
@@ -37,6 +38,8 @@ __all__ = [
     "Call",
     "Event",
     "LocalWorker",
+    "RefineAnswer",
+    "RefineAsked",
     "RemoteWorker",
     "SegmentResult",
     "Worker",
@@ -166,6 +169,14 @@ class Worker:
         header = {"sources": [str(path.absolute()) for path in sources]}
         most = DEFAULT_MAX_BODY_BYTES
         return self._start("dicom_seg", frame_of_labelmap(header, labelmap), decode, most, on_event)
+
+    def refine(self, asked: RefineAsked, on_event: OnEvent = ignore_event) -> Call[RefineAnswer]:
+        """Ask something of a correction; ``open`` brings the scan, all else its session.
+
+        The voxels of a scan have to stay as they are until its call is over.
+        """
+        frame = frame_of_asked(asked)
+        return self._start("refine", frame, answer_of_frame, DEFAULT_MAX_BODY_BYTES, on_event)
 
     def health(self) -> dict[str, Any]:
         """Return version, device and load of the worker; waits for the answer.

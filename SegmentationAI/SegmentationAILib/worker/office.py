@@ -39,6 +39,8 @@ class Office:
         self.runs = Lane("networks", self._warm_up, self._release, idle_seconds)
         self._installs = Lane("installs")
         self._answers = Lane("answers")
+        self._corrections: Any = None
+        self._prompts = Lane("prompts", idle=self._forget_corrections, idle_seconds=idle_seconds)
 
     def health(self) -> dict[str, Any]:
         """Return what ``GET /health`` tells everyone."""
@@ -57,7 +59,8 @@ class Office:
             WorkerError: Too many calls wait already.
         """
         self._forget_old()
-        lane = {"segment": self.runs, "install": self._installs}.get(name, self._answers)
+        own = {"segment": self.runs, "install": self._installs, "refine": self._prompts}
+        lane = own.get(name, self._answers)
         if lane.is_full:
             raise WorkerError(f"{lane.waiting} calls wait already; try again later.")
         works: dict[str, Callable[[Frame, ServedCall], Frame]] = {
@@ -68,6 +71,7 @@ class Office:
             "device": self._device_facts,
             "compare": self._compare,
             "dicom_seg": self._dicom_seg,
+            "refine": self._refine,
         }
         work, key = works[name], str(frame.header.get("mapped", ""))
         held = [frame]
@@ -104,13 +108,16 @@ class Office:
 
     def close(self) -> None:
         """End all calls."""
-        for lane in (self.runs, self._installs, self._answers):
+        for lane in self._lanes:
             lane.close()
 
     def wait_until_ended(self, seconds: float) -> bool:
         """Wait for the threads to end after `close`; return whether all have."""
-        lanes = (self.runs, self._installs, self._answers)
-        return all(lane.wait_until_ended(seconds) for lane in lanes)
+        return all(lane.wait_until_ended(seconds) for lane in self._lanes)
+
+    @property
+    def _lanes(self) -> tuple[Lane, ...]:
+        return self.runs, self._installs, self._answers, self._prompts
 
     def _forget_old(self) -> None:
         now = time.monotonic()
@@ -133,6 +140,18 @@ class Office:
         from .segment_work import segment
 
         return segment(frame, call, self._warm, self._history)
+
+    def _refine(self, frame: Frame, call: ServedCall) -> Frame:
+        from .refine_work import RefineSessions
+
+        if self._corrections is None:
+            self._corrections = RefineSessions()
+        corrections: RefineSessions = self._corrections
+        return corrections.do(frame, call.owner, call.progress())
+
+    def _forget_corrections(self) -> None:
+        if self._corrections is not None:
+            self._corrections.forget_old()
 
     def _networks(self, _: Frame, __: ServedCall) -> Frame:
         from .network_work import networks

@@ -19,7 +19,9 @@ PROGRAM_VERSION: Final = "0.1.0"
 # Host and worker are one release locally; a server on another machine can be older or newer.
 PROTOCOL_VERSION: Final = 1
 
-CallName = Literal["segment", "networks", "install", "remove", "device", "compare", "dicom_seg"]
+CallName = Literal[
+    "segment", "networks", "install", "remove", "device", "compare", "dicom_seg", "refine"
+]
 CALL_NAMES: Final[tuple[str, ...]] = get_args(CallName)
 DEFAULT_MAX_BODY_BYTES: Final = 4 << 30
 LONGEST_LINE_BYTES: Final = 64 << 10

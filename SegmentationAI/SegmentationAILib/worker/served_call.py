@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from ..core.errors import Cancelled
@@ -39,6 +40,7 @@ class ServedCall:
         self._loop = asyncio.get_running_loop()
         self._pending: list[Event] = []
         self._wake = asyncio.Event()
+        self._over = asyncio.Event()
         self._last, self._last_at = Event("queued"), time.monotonic()
 
     @property
@@ -102,7 +104,9 @@ class ServedCall:
                 yield line_of_event(event)
                 if event.is_final:
                     return
-            await asyncio.sleep(SECONDS_BETWEEN_EVENTS)
+            # The outcome does not wait for its turn: a prompt is answered sooner than that.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), SECONDS_BETWEEN_EVENTS)
 
     def _report(self, fraction: float, sentence: str) -> None:
         if self.is_canceled:
@@ -116,6 +120,8 @@ class ServedCall:
         self._pending.append(event)
         self._last, self._last_at = event, time.monotonic()
         self._wake.set()
+        if event.is_final:
+            self._over.set()
 
     def _heartbeat(self) -> Event:
         last, left = self._last, self._last.seconds_left
