@@ -201,10 +201,11 @@ def _once(notes: Any) -> list[str]:
 
 
 def _print_summary(report: dict[str, Any]) -> None:
-    segment = report["segment"]
+    segment, count = report["segment"], len(report["prompts"])
+    prompts = "1 prompt" if count == 1 else f"{count} prompts"
     for note in report["notes"]:
         print(f"note: {note}")
     print(
-        f"{segment['name']}: {segment['volume_ml']:.2f} ml after {len(report['prompts'])} prompts, "
+        f"{segment['name']}: {segment['volume_ml']:.2f} ml after {prompts}, "
         f"answered in {report['seconds']['answer']:.1f} s by {report['engine']}"
     )

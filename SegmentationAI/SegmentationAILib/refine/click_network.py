@@ -115,14 +115,22 @@ def open_click(volume: Volume, network: str, structure: str, device: str) -> Cli
 
     Args:
         volume: what it will be asked about.
-        network: ID of another promptable network; empty for the one that ships.
+        network: ID of another promptable network; empty for the one that is called so.
         structure: not used: what is pointed at is what is meant.
         device: for the network.
 
     Raises:
         SegmentationAIError: there is no such network, or it is not promptable.
     """
-    stored = NetworkStore().find(network or NETWORK)
+    try:
+        stored = NetworkStore().find(network or NETWORK)
+    except WeightsError as error:
+        if network:
+            raise
+        raise WeightsError(
+            "The engine click has no network here: none ships with this version and none of this "
+            f"ID ({NETWORK}) is installed. Use the engine geodesic, or name a promptable network."
+        ) from error
     if not stored.card.promptable:
         raise WeightsError(
             f"The network {stored.card.id} does not answer prompts; leave --network out, or choose "
