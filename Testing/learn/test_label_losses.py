@@ -15,6 +15,7 @@ from SegmentationAILib.learn.label_losses import (
 )
 from SegmentationAILib.learn.loss_target import loss_target
 from SegmentationAILib.learn.named_losses import LOSSES
+from SegmentationAILib.learn.smoothed_loss import smoothed_dice_and_cross_entropy
 from SegmentationAILib.learn.training_case import IGNORED
 
 ALL = [pytest.param(loss, id=name) for name, loss in LOSSES.items()]
@@ -111,11 +112,21 @@ def test_a_voxel_of_weight_two_counts_like_two_voxels(loss):
 def test_the_right_answer_costs_nothing_and_the_gradient_leads_there(loss):
     _, channels = a_batch()
     hot = torch.nn.functional.one_hot(channels.long(), 3).movedim(-1, 1).float()
-    right = float(loss(30 * hot, loss_target(channels)))
-    assert right < 0.02
+    if loss is not smoothed_dice_and_cross_entropy:  # which wants no certainty, see below
+        assert float(loss(30 * hot, loss_target(channels))) < 0.02
     logits = torch.zeros_like(hot, requires_grad=True)
     loss(logits, loss_target(channels)).backward()
     assert float((logits.grad * hot).sum()) < 0
+
+
+def test_with_smoothed_labels_certainty_costs_a_tenth_of_its_logits():
+    _, channels = a_batch()
+    hot = torch.nn.functional.one_hot(channels.long(), 3).movedim(-1, 1).float()
+    found = float(smoothed_dice_and_cross_entropy(30 * hot, loss_target(channels)))
+    # A tenth of the target lies on three channels, of which two have lost 30 in the logarithm.
+    assert found == pytest.approx(0.1 * 30 * 2 / 3, abs=1e-4)
+    milder = float(smoothed_dice_and_cross_entropy(5 * hot, loss_target(channels)))
+    assert milder < found
 
 
 @pytest.mark.parametrize("loss", ALL)
