@@ -19,6 +19,7 @@ def watch_call(
     ticker: Ticker,
     on_progress: OnProgress,
     on_end: Callable[[Call[Any]], None],
+    milliseconds: int = POLL_MILLISECONDS,
 ) -> Stop:
     """Tell of a call's progress and, once, of its end, on the thread of the event loop.
 
@@ -27,6 +28,7 @@ def watch_call(
         ticker: The event loop.
         on_progress: Told a fraction, a sentence and the seconds left.
         on_end: Given the call when its outcome is known.
+        milliseconds: Between two looks.
 
     Returns:
         A function that stops the watching; the call goes on.
@@ -42,7 +44,7 @@ def watch_call(
             stop()
             on_end(call)
 
-    stop = ticker.every(POLL_MILLISECONDS, look)
+    stop = ticker.every(milliseconds, look)
     return stop
 
 

@@ -18,6 +18,7 @@ from .scan_witness import is_in_scene, witness_of
 from .segment_editors import SegmentEditors, ShownEditor
 from .segment_protection import tag_of
 from .segment_worker import SegmentWorker
+from .segmentation_state import SegmentationState
 from .segments_in_box import all_segments
 from .surface_renewal import renew_surfaces
 from .ticker import Stop, Ticker
@@ -193,6 +194,14 @@ class SegmentationLogic:
             SegmentationAIError: There is none, or its segmentation was edited since.
         """
         return self._by_program(self._history.redo)
+
+    def correction_written(
+        self, node: slicer.vtkMRMLSegmentationNode, before: SegmentationState
+    ) -> None:
+        """Let `undo` take a correction back, and make the surfaces anew that it cost."""
+        self._history.accepted(node, before)
+        if before.has_surfaces:
+            self._renew_surfaces(node)
 
     def can_undo(self) -> bool:
         """Return whether there is a result to take back."""

@@ -17,6 +17,7 @@ from .panel_computer import PanelComputer
 from .panel_export import PanelExport
 from .panel_facts import Accepted, SegmentFacts
 from .panel_queue import PanelQueue
+from .panel_refine import PanelRefine
 from .panel_runs import PanelRuns
 from .panel_stores import PanelStores
 from .prepared_runs import PreparedRuns
@@ -32,7 +33,14 @@ JOURNAL = "journal"
 
 
 class ScenePanelLogic(
-    PanelRuns, PanelQueue, PanelCompare, PanelStores, PanelComputer, PanelExport, MeasureFollower
+    PanelRuns,
+    PanelQueue,
+    PanelRefine,
+    PanelCompare,
+    PanelStores,
+    PanelComputer,
+    PanelExport,
+    MeasureFollower,
 ):
     """The logic of the panel on one scene.
 
@@ -62,6 +70,7 @@ class ScenePanelLogic(
         runs = PreparedRuns(logic, ticker, self.lacking)
         PanelRuns.__init__(self, scene, logic, runs, ticker)
         PanelQueue.__init__(self, scene, logic, runs)
+        PanelRefine.__init__(self, scene, logic, setup, ticker, self.networks)
         PanelCompare.__init__(self, scene, setup, ticker)
         PanelExport.__init__(self, setup, ticker, dicom_file)
         MeasureFollower.__init__(self, ticker)
@@ -133,6 +142,7 @@ class ScenePanelLogic(
     def close(self) -> None:
         """End the worker, what runs in it, and the journal."""
         self.follow(None, None, lambda table: None)
+        self.discard_correction()
         self.close_queue()
         self.cancel()
         self.cancel_set_up()
