@@ -20,6 +20,8 @@ from SegmentationAILib.scene.panel_facts import (
     SegmentFacts,
     Table,
 )
+from SegmentationAILib.scene.panel_refine import EngineFacts
+from SegmentationAILib.scene.refine_facts import CorrectionFacts
 
 T1 = NetworkFacts(
     "t1", "Brain structures, MR", "Finds brain structures.", "MR", ("Thalamus", "Caudate"),
@@ -45,6 +47,7 @@ class StandInLogic:
         self.listed = (T1, FOUR, CT)
         self.is_undoable = False
         self.question = ""
+        self.facts, self.on_facts, self.drawn = CorrectionFacts(), lambda facts: None, ()
         self.kept_settings = ComputerSettings()
         self.listed_scans = self.entries = ()
         self.on_queue = lambda: None
@@ -227,6 +230,60 @@ class StandInLogic:
     def write_comparison(self, path):
         path.write_text("Segment\n", encoding="utf-8")
         return f"Wrote {path.name}."
+
+    def engines(self, chosen_network):
+        return (EngineFacts("geodesic", "", "By intensity and distance", "Needs no network."),)
+
+    def add_segment(self, node, volume):
+        self.asked.append(("new segment", node))
+        return node or self.result, "a"
+
+    def correct(self, asked, on_facts):
+        self.asked.append(asked)
+        self.on_facts, self.facts = on_facts, CorrectionFacts(is_open=True)
+        on_facts(self.facts)
+
+    def correction(self):
+        return self.facts
+
+    def prompt(self, prompt, is_finished=True):
+        self.asked.append((prompt, is_finished))
+
+    def show_drawing(self, points, is_closed, positive):
+        self.drawn = (tuple(points), is_closed, positive)
+
+    def set_refine_rules(self, mode, run_mode):
+        self.asked.append((mode, run_mode))
+
+    def apply_prompts(self):
+        self.asked.append("apply")
+
+    def remove_prompt(self, index):
+        self.asked.append(("remove prompt", index))
+
+    def undo_prompt(self):
+        self.asked.append("undo prompt")
+
+    def redo_prompt(self):
+        self.asked.append("redo prompt")
+
+    def next_doubt(self):
+        self.asked.append("doubt")
+
+    def agree(self):
+        self.asked.append("agree")
+
+    def accept_correction(self, on_accepted, save_state=lambda: None):
+        save_state()
+        self.facts = CorrectionFacts()
+        self.on_facts(self.facts)
+        on_accepted(Accepted(self.result, "'Thalamus' was corrected."))
+
+    def discard_correction(self):
+        if self.facts.is_open:
+            self.asked.append("discard correction")
+            self.facts = CorrectionFacts()
+            self.on_facts(self.facts)
 
     def is_set_up(self):
         return "set up" in self.asked

@@ -21,6 +21,7 @@ from .node_widgets import add_node_widgets, leave_scenes
 from .parameter_node import parameter_node_module
 from .qt_module import qt_module
 from .scripted_module import scripted_modules
+from .slice_views import LayoutManager
 
 ORIGINALS = "SLICER_BASE_PYTHON"
 _SIGNALS = ("startupCompleted()", "moduleAboutToBeUnloaded(QString)")
@@ -31,6 +32,7 @@ class Application:
     """``slicer.app`` and its module manager: signals by text, settings, events."""
 
     slots: dict[str, list[Callable[..., object]]] = field(default_factory=dict)
+    layout: LayoutManager = field(default_factory=LayoutManager)
 
     def connect(self, signature: str, slot: Callable[..., object]) -> bool:
         """Remember a slot; the test emits by `emit`."""
@@ -47,6 +49,10 @@ class Application:
         """Call the slots of a signal, as the application does."""
         for slot in self.slots.get(signature, []):
             slot(*arguments)
+
+    def layoutManager(self) -> LayoutManager:  # noqa: N802
+        """Return what owns the views."""
+        return self.layout
 
     def moduleManager(self) -> "Application":  # noqa: N802
         """Return the sender of the unload signal."""

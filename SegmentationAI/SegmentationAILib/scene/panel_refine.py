@@ -8,6 +8,7 @@ import slicer
 
 from ..core.errors import SegmentationAIError
 from ..core.prompts import PointPrompt, PointRas, Prompt
+from .commit import new_segmentation
 from .logic import SegmentationLogic
 from .panel_facts import Accepted, NetworkFacts
 from .refine_commit import write_correction
@@ -99,6 +100,22 @@ class PanelRefine:
             asked, self._scene, self._setup.worker, self._ticker, self._changed
         )
         self._changed()
+
+    def add_segment(
+        self,
+        node: slicer.vtkMRMLSegmentationNode | None,
+        volume: slicer.vtkMRMLScalarVolumeNode,
+    ) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
+        """Add an empty segment; return it by its segmentation and ID.
+
+        Args:
+            node: Gets the segment; None makes a segmentation of the scan.
+            volume: The scan.
+        """
+        if node is None:
+            name = _("{scan} segmentation").format(scan=volume.GetName())
+            node = new_segmentation(self._scene, volume, name)
+        return node, str(node.GetSegmentation().AddEmptySegment())
 
     def correction(self) -> CorrectionFacts:
         """Return how the correction stands."""

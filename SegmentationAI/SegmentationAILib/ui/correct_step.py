@@ -82,11 +82,14 @@ class CorrectStep:
             self._ui.undoButton.enabled = self._logic.can_undo()
             self._ui.redoButton.enabled = self._logic.can_redo()
 
-    def _save_state(self) -> None:
-        """Let the Segment Editor's own undo take back what is about to be written."""
-        editor, target = self._ui.segmentEditor, self._state.into
+    def save_state_of(self, target: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Let the Segment Editor's undo take back what is about to be written, if it is shown."""
+        editor = self._ui.segmentEditor
         if target is not None and editor.segmentationNode() is target:
             editor.saveStateForUndo()
+
+    def _save_state(self) -> None:
+        self.save_state_of(self._state.into)
 
     def _chosen(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         self._state.result = node

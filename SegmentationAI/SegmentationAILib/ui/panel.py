@@ -14,6 +14,7 @@ from .networks_step import NetworksStep
 from .panel_logic import PanelLogic
 from .panel_state import PanelState
 from .queue_step import QueueStep
+from .refine_step import RefineStep
 from .research_notice import research_notice
 from .restore_box import RestoreBox
 from .segment_step import SegmentStep
@@ -40,6 +41,14 @@ class Panel:
         self._logic, self._state = logic, state
         self.segment = SegmentStep(logic, self.status, scene, state, self._accepted)
         self.correct = CorrectStep(logic, self.status, scene, state)
+        self.refine = RefineStep(
+            logic,
+            self.status,
+            scene,
+            state,
+            on_accepted=self.correct.refresh,
+            save_state=self.correct.save_state_of,
+        )
         self.queue = QueueStep(logic, self.status)
         self.measure = MeasureStep(logic, self.status, scene, state)
         self.compare = CompareStep(logic, self.status, scene, state)
@@ -50,6 +59,7 @@ class Panel:
             "Segment": self.segment,
             "Queue": self.queue,
             "Correct": self.correct,
+            "Refine": self.refine,
             "Measure": self.measure,
             "Compare": self.compare,
             "Export": self.export,

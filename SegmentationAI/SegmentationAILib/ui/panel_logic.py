@@ -1,7 +1,6 @@
-"""What the panel asks of the logic.
+"""What the panel asks of the logic: it reads its widgets, calls one of these, shows the answer.
 
-The panel reads its widgets, calls one of these functions and shows the answer; everything that
-touches nodes, files or other processes happens behind them, in `scene`.
+Everything that touches nodes, files or other processes happens behind them, in `scene`.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from ..scene.panel_facts import (
     SegmentFacts,
     Table,
 )
+from .refine_logic import RefineLogic
 
 OnProgress = Callable[[float, str, float | None], None]
 """Called with a fraction, a sentence, and the seconds left (None when unknown)."""
@@ -282,6 +282,7 @@ class RestoreLogic(Protocol):
 
 
 class PanelLogic(
+    RefineLogic,
     RestoreLogic,
     RunLogic,
     QueueLogic,

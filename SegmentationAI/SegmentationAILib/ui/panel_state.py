@@ -28,6 +28,8 @@ class PanelState:
         before: Segmentation of another time point that volumes are held against.
         compared_first: First of the two segmentations that are compared.
         compared_second: Second of them.
+        refine_segment: ID of the segment that is corrected by prompts.
+        refine_engine: What answers the prompts.
         step: Name of the open step.
     """
 
@@ -46,6 +48,8 @@ class PanelState:
     before: vtkMRMLSegmentationNode
     compared_first: vtkMRMLSegmentationNode
     compared_second: vtkMRMLSegmentationNode
+    refine_segment: str
+    refine_engine: str
     step: str
 
 
