@@ -38,6 +38,7 @@ class SegmentationAI(ScriptedLoadableModule):
             "The networks name their authors and licenses on their cards, in the step Networks."
         )
         slicer.app.connect("startupCompleted()", register_sample_data)
+        slicer.app.connect("startupCompleted()", register_effect)
 
 
 class SegmentationAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -162,6 +163,13 @@ class SegmentationAITest(ScriptedLoadableModuleTest):
         node = slicer.util.addVolumeFromArray(voxels, name="Ball")
         node.SetSpacing(*spacing)
         return node
+
+
+def register_effect():
+    """Let every Segment Editor offer the effect *Refine*."""
+    from SegmentationAILib.ui import effect_registration
+
+    effect_registration.register_effect()
 
 
 def register_sample_data():

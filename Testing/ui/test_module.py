@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from slicer_adapter.segment_editor_effects import segment_editor_effects
+
 from SegmentationAILib.resources import resource
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +58,9 @@ def test_the_module_says_what_it_is_and_registers_samples_when_slicer_has_starte
     assert (parent.title, parent.categories) == ("SegmentationAI", ["Segmentation"])
     assert "research" in parent.helpText
     assert a_sample_data_module == []
-    a_slicer.app.emit("startupCompleted()")
+    with segment_editor_effects(None) as factory:
+        a_slicer.app.emit("startupCompleted()")
+    assert [effect.name for effect in factory.registered] == ["SegmentationAI Refine"]
     listed = json.loads(resource("sample-data.json").read_text(encoding="utf-8"))["volumes"]
     assert [sample["name"] for sample in a_sample_data_module] == [v["name"] for v in listed]
     for sample, volume in zip(a_sample_data_module, listed, strict=True):

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ..core.labelmap import Status
 from ..scene.panel_facts import SegmentFacts
+from .effect_registration import EFFECT_NAME
 from .panel_logic import CorrectLogic
 from .panel_state import PanelState
 from .sections import load_section
@@ -64,6 +65,7 @@ class CorrectStep:
         editor.setSourceVolumeNode(self._state.volume)
         editor.setupViewObservations()
         editor.installKeyboardShortcuts()
+        editor.setActiveEffectByName(EFFECT_NAME)
         self.refresh()
 
     def close(self) -> None:

@@ -8,8 +8,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Accepted
-from ..scene.panel_refine import EngineFacts
 from ..scene.refine_facts import CorrectionAsked
+from .engine_choice import EngineChoice
 from .panel_state import PanelState
 from .refine_box import RefineBox
 from .refine_logic import RefineLogic
@@ -43,7 +43,6 @@ class RefineStep:
         save_state: SaveState,
     ) -> None:
         self._logic, self._status, self._state = logic, status, state
-        self._engines: tuple[EngineFacts, ...] = ()
         self._segment_ids: list[str] = []
         self._is_showing = False
         self.section, self._ui = load_section("Refine")
@@ -56,7 +55,7 @@ class RefineStep:
         self._views = SliceViews(self._box.hand)
         self._ui.refineSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._node_chosen)
         self._ui.segmentSelector.connect("currentIndexChanged(int)", self._segment_chosen)
-        self._ui.engineSelector.connect("currentIndexChanged(int)", self._engine_chosen)
+        self._engine = EngineChoice(self._ui.engineSelector, logic, self._give_up)
         self._ui.newSegmentButton.connect("clicked()", self._add_segment)
         self._keys = [self._shortcut(key) for key in _KEYS]
 
@@ -93,20 +92,14 @@ class RefineStep:
                 ui.segmentSelector.addItems(names)
                 if state.refine_segment in self._segment_ids:
                     ui.segmentSelector.currentIndex = self._segment_ids.index(state.refine_segment)
-                self._engines = self._logic.engines(state.network)
-                ui.engineSelector.clear()
-                ui.engineSelector.addItems([one.title for one in self._engines])
-                keys = [one.key for one in self._engines]
-                if state.refine_engine in keys:
-                    ui.engineSelector.currentIndex = keys.index(state.refine_engine)
+                self._engine.show(state)
             finally:
                 self._is_showing = False
         ui.newSegmentButton.enabled = state.volume is not None
-        self._explain_engine()
 
     def _asked(self) -> CorrectionAsked | None:
         state, index = self._state, self._ui.segmentSelector.currentIndex
-        engine = self._engine()
+        engine = self._engine.current
         if None in (state.volume, state.result, engine) or not 0 <= index < len(self._segment_ids):
             return None
         assert engine is not None
@@ -115,10 +108,6 @@ class RefineStep:
             state.volume, state.result, self._segment_ids[index], engine.key, engine.network, mode,
             run_mode,
         )  # fmt: skip
-
-    def _engine(self) -> EngineFacts | None:
-        index = self._ui.engineSelector.currentIndex
-        return self._engines[index] if 0 <= index < len(self._engines) else None
 
     def _node_chosen(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         if not self._is_showing:
@@ -130,17 +119,6 @@ class RefineStep:
         if not self._is_showing and 0 <= index < len(self._segment_ids):
             self._give_up()
             self._state.refine_segment = self._segment_ids[index]
-
-    def _engine_chosen(self) -> None:
-        engine = self._engine()
-        if not self._is_showing and engine is not None:
-            self._give_up()
-            self._state.refine_engine = engine.key
-        self._explain_engine()
-
-    def _explain_engine(self) -> None:
-        engine = self._engine()
-        self._ui.engineSelector.toolTip = "" if engine is None else engine.tip
 
     def _give_up(self) -> None:
         """Another segment or engine begins anew; what was not accepted is thrown away, and said."""
