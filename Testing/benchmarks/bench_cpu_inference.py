@@ -120,7 +120,9 @@ def real_patch(card: NetworkCard) -> np.ndarray:
     """Return a prepared patch of the real head, as large as the network takes or a block of it."""
     array = prepare(read_volume(VOLUME), recipe_of(card).rules).array
     wanted = card.patch_size or array.shape[1:]
-    sides = [min(n, b) for n, b in zip(wanted, card.patch_size or BLOCK, strict=True)]
+    multiple = card.divisible_by
+    largest = card.patch_size or tuple(-(-side // multiple) * multiple for side in BLOCK)
+    sides = [min(n, b) for n, b in zip(wanted, largest, strict=True)]
     reach = [max(0, side - n) for side, n in zip(sides, array.shape[1:], strict=True)]
     array = np.pad(array, [(0, 0), *((0, n) for n in reach)])
     starts = [(n - side) // 2 for n, side in zip(array.shape[1:], sides, strict=True)]

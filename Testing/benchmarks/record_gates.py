@@ -96,7 +96,7 @@ def write_gate(card: NetworkCard, gate: PrecisionGate) -> None:
             continue
         begin = text.index('"gates": [', start)
         stop = text.index("]", begin) + 1
-        text = text[:begin] + f'"gates": {json.dumps([*rows, row])}' + text[stop:]
+        text = text[:begin] + f'"gates": {json.dumps([*rows, row], allow_nan=False)}' + text[stop:]
         json.loads(text)  # before it is written
         path.write_text(text, encoding="utf-8")
 
