@@ -5,6 +5,7 @@ or is silent, seconds left, and networks that are not installed. The labels are 
 """
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 from SegmentationAILib.core.errors import Cancelled, SegmentationAIError
@@ -72,6 +73,9 @@ class ThreadWorker:
         self._lane = threading.Lock()
 
     def segment(self, volume, others, network_id, options=None, on_event=None):
+        # As the worker's shared memory, a copy: the scan may be edited while the thread reads.
+        volume = replace(volume, voxels=volume.voxels.copy())
+
         def work(progress):
             if network_id != self._segmenter.card.id:
                 raise SegmentationAIError(f"There is no network '{network_id}'; install it.")

@@ -393,8 +393,9 @@ def test_the_next_doubtful_place_moves_the_views_there(a_bench):
     normal, place = ([matrix.GetElement(row, column) for row in range(3)] for column in (2, 3))
     assert abs(np.dot(np.subtract(place, proposed.position_ras), normal)) < 1e-6
     assert 0 < a_bench.facts.score <= 1
-    ring = a_bench.scene.GetFirstNodeByName("Correction: Doubt")
-    assert np.allclose(ring.GetNthControlPointPosition(0), proposed.position_ras)
+    ring = a_bench.scene.GetFirstNodeByName("Correction: Doubt 2")
+    points = [ring.GetNthControlPointPosition(n) for n in range(ring.GetNumberOfControlPoints())]
+    np.testing.assert_allclose(np.mean(points, axis=0), proposed.position_ras, atol=1e-6)
     a_bench.refine.agree()
     a_bench.rest()
     assert len(a_bench.facts.prompts) == 2

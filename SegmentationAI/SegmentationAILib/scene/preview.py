@@ -48,13 +48,16 @@ def remove_preview(node: slicer.vtkMRMLSegmentationNode) -> None:
     scene = node.GetScene()
     if scene is None:
         return
-    for index in reversed(range(node.GetNumberOfDisplayNodes())):
-        scene.RemoveNode(node.GetNthDisplayNode(index))
-    let_go(node.GetSegmentation())
+    segmentation = node.GetSegmentation()
     # The hierarchy knows items by the address of their node: one that is left behind would be taken
     # for the item of the next node that is made there.
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(node)
     if item:
         hierarchy.RemoveItem(item, False, False)
+    for index in reversed(range(node.GetNumberOfDisplayNodes())):
+        scene.RemoveNode(node.GetNthDisplayNode(index))
     scene.RemoveNode(node)
+    # After the node has left: a slice view that shows it crashes when a segment loses its voxels
+    # while the display node is gone (slicer-core 5.11).
+    let_go(segmentation)

@@ -3,6 +3,7 @@
 They are Markups nodes, which Slicer's own views show; they are locked, neither saved nor offered.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,12 +14,18 @@ from .refine_preview import CORRECTED_COLOR, TAKEN_COLOR
 
 # Percent of the view's height.
 _PROMPT_SIZE: Final = 2.5
-_RING_SIZE: Final = 6.0
+# The points of a line are not to be seen, the line is.
+_NO_GLYPH: Final = 0.1
+_LINE_MM: Final = 0.8
+_RING_MM: Final = 6.0
+_RING_POINTS: Final = 24
 _RING_COLOR: Final = (0.2, 0.9, 1.0)
 
 
 class CorrectionMarks:
     """The marks of one correction.
+
+    The ring is three circles, across the axes of the patient, so that each view shows one.
 
     Args:
         scene: Gets the nodes, when there is something to mark.
@@ -46,7 +53,8 @@ class CorrectionMarks:
 
     def show_ring(self, place: PointRas | None) -> None:
         """Show a ring around a doubtful place; None hides it."""
-        self._set_points("Doubt", [] if place is None else [place])
+        for axis in range(3):
+            self._set_points(f"Doubt {axis}", [] if place is None else _circle(place, axis))
 
     def remove(self) -> None:
         """Take all marks out of the scene."""
@@ -75,9 +83,13 @@ class CorrectionMarks:
         return node
 
     def _new(self, key: str) -> Any:
-        is_line = key == "Drawing"
-        kind = slicer.vtkMRMLMarkupsCurveNode if is_line else slicer.vtkMRMLMarkupsFiducialNode
-        node = kind()
+        is_ring = key.startswith("Doubt")
+        if is_ring:
+            node = slicer.vtkMRMLMarkupsClosedCurveNode()
+        elif key == "Drawing":
+            node = slicer.vtkMRMLMarkupsCurveNode()
+        else:
+            node = slicer.vtkMRMLMarkupsFiducialNode()
         node.SetName(f"Correction: {key}")
         node.SetSaveWithScene(False)
         node.SetHideFromEditors(True)
@@ -88,19 +100,16 @@ class CorrectionMarks:
         display.SetSaveWithScene(False)
         display.SetPointLabelsVisibility(False)
         display.SetPropertiesLabelVisibility(False)
-        if is_line:
+        if is_ring or key == "Drawing":
             node.SetCurveTypeToLinear()
-            display.SetGlyphScale(0.2)
-            return node
-        color, glyph, size = {
-            "Adds": (CORRECTED_COLOR, display.ThickCross2D, _PROMPT_SIZE),
-            "Removes": (TAKEN_COLOR, display.Dash2D, _PROMPT_SIZE),
-            "Doubt": (_RING_COLOR, display.Circle2D, _RING_SIZE),
-        }[key]
-        display.SetGlyphType(glyph)
-        display.SetGlyphScale(size)
-        display.SetSelectedColor(*color)
-        display.SetColor(*color)
+            display.SetGlyphScale(_NO_GLYPH)
+            display.SetCurveLineSizeMode(display.UseLineDiameter)
+            display.SetLineDiameter(_LINE_MM)
+        else:
+            display.SetGlyphType(display.ThickCross2D if key == "Adds" else display.Dash2D)
+            display.SetGlyphScale(_PROMPT_SIZE)
+        color = TAKEN_COLOR if key == "Removes" else CORRECTED_COLOR
+        display.SetSelectedColor(*(_RING_COLOR if is_ring else color))
         return node
 
 
@@ -112,6 +121,19 @@ def _put(node: Any, places: Sequence[PointRas]) -> None:
             node.AddControlPoint(*place)
     finally:
         node.EndModify(was_modifying)
+
+
+def _circle(place: PointRas, axis: int) -> list[PointRas]:
+    """Return points around a place, across an axis of the patient."""
+    first, second = (n for n in range(3) if n != axis)
+    points = []
+    for n in range(_RING_POINTS):
+        angle = 2 * math.pi * n / _RING_POINTS
+        point = list(place)
+        point[first] += _RING_MM * math.cos(angle)
+        point[second] += _RING_MM * math.sin(angle)
+        points.append((point[0], point[1], point[2]))
+    return points
 
 
 def _place(prompt: Prompt) -> PointRas:
