@@ -13,6 +13,9 @@ import traceback
 import slicer
 
 MODULE = "SegmentationAI"
+STEPS = (
+    "Segment", "Queue", "Correct", "Refine", "Measure", "Compare", "Export", "Networks", "Settings",
+)  # fmt: skip
 
 
 def check_discovery() -> str:
@@ -28,10 +31,9 @@ def check_panel() -> str:
     slicer.util.selectModule(MODULE)
     slicer.app.processEvents()
     panel = slicer.util.getModuleWidget(MODULE).panel
-    steps = ("segment", "correct", "measure", "export", "networks", "settings")
-    is_open = [not getattr(panel, step).section.collapsed for step in steps]
-    assert is_open == [True, *[False] * 5], f"open: {is_open}"
-    for step in ("Correct", "Measure", "Export", "Networks", "Settings", "Segment"):
+    is_open = [not getattr(panel, step.lower()).section.collapsed for step in STEPS]
+    assert is_open == [True, *[False] * (len(STEPS) - 1)], f"open: {is_open}"
+    for step in (*STEPS[1:], STEPS[0]):
         panel.open(step)
         slicer.app.processEvents()
     return "all steps open and close"
