@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "compare a segmentation with a reference",
     "weak-label": "make quick labels to correct or to learn from",
     "relabel": "turn weak labels into trustworthy ones, in a study of cases",
+    "rank": "say which cases of a study to correct next",
     "train": "train a network on cases with labels",
     "serve": "serve this machine's networks to others",
     "demo": "segment a head and show it in a Slicer scene",

@@ -78,6 +78,16 @@ class Strategy(Protocol):
         """
 
 
+def check_budget(budget: int) -> None:
+    """Raise unless at least one case is asked for.
+
+    Raises:
+        SegmentationAIError: The budget is below 1.
+    """
+    if budget < 1:
+        raise SegmentationAIError(f"A budget of {budget} cases was given; at least 1 is needed.")
+
+
 def check_pool(pool: Pool, budget: int, *, needs_labeled: bool = False) -> None:
     """Raise unless something can be chosen.
 
@@ -85,8 +95,7 @@ def check_pool(pool: Pool, budget: int, *, needs_labeled: bool = False) -> None:
         SegmentationAIError: The budget is below 1, no case is without labels, two cases share a
             name, or cases with labels are needed and there are none.
     """
-    if budget < 1:
-        raise SegmentationAIError(f"A budget of {budget} cases was given; at least 1 is needed.")
+    check_budget(budget)
     if not pool.unlabeled:
         raise SegmentationAIError("Every case has labels already; there is none to rank.")
     if needs_labeled and not pool.labeled:
