@@ -4,13 +4,14 @@ import pytest
 from SegmentationAILib.learn.brain_structures import TISSUE_INDEX
 from SegmentationAILib.learn.contrasts import random_mixture
 
-WHITE, GRAY, FLUID, LESION = (
+WHITE, GRAY, FLUID, LESION, BONE = (
     TISSUE_INDEX[name]
     for name in (
         "cerebral white matter",
         "cerebral cortex",
         "lateral ventricle",
         "white matter lesion",
+        "bone",
     )
 )
 
@@ -21,6 +22,7 @@ WHITE, GRAY, FLUID, LESION = (
         ("T1", (FLUID, GRAY, WHITE)),
         ("T2", (WHITE, GRAY, LESION, FLUID)),
         ("FLAIR", (FLUID, WHITE, GRAY, LESION)),
+        ("CT", (FLUID, LESION, WHITE, GRAY, BONE)),
     ],
 )
 def test_tissues_are_ordered_as_in_the_real_sequence(contrast, darkest_first):
@@ -37,7 +39,7 @@ def test_random_contrasts_know_no_order():
 
 def test_air_is_dark_in_every_contrast():
     rng = np.random.default_rng(2)
-    for contrast in ("T1", "T2", "FLAIR", "random"):
+    for contrast in ("T1", "T2", "FLAIR", "CT", "random"):
         mixture = random_mixture(rng, contrast, 0.3)
         assert mixture.means[0] == 0
         assert (mixture.means >= 0).all()

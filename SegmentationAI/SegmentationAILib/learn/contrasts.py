@@ -16,48 +16,50 @@ from numpy.typing import NDArray
 
 from .brain_structures import TISSUES
 
-Contrast = Literal["random", "T1", "T2", "FLAIR"]
+Contrast = Literal["random", "T1", "T2", "FLAIR", "CT"]
 
 # Typical intensities, 0 (darkest) to 1 (brightest), read off real scans of each sequence by eye.
-_LIKE: dict[str, tuple[float, float, float]] = {
-    #                                T1    T2   FLAIR
-    "air": (0.00, 0.00, 0.00),
-    "cerebral white matter": (0.80, 0.32, 0.48),
-    "cerebral cortex": (0.53, 0.47, 0.62),
-    "lateral ventricle": (0.14, 0.96, 0.10),
-    "inferior lateral ventricle": (0.17, 0.93, 0.14),
-    "cerebellum white matter": (0.77, 0.33, 0.48),
-    "cerebellum cortex": (0.54, 0.46, 0.59),
-    "thalamus": (0.66, 0.40, 0.54),
-    "caudate": (0.57, 0.42, 0.60),
-    "putamen": (0.62, 0.39, 0.57),
-    "pallidum": (0.72, 0.27, 0.45),
-    "3rd ventricle": (0.16, 0.94, 0.13),
-    "4th ventricle": (0.16, 0.94, 0.13),
-    "brain stem": (0.73, 0.36, 0.50),
-    "hippocampus": (0.54, 0.50, 0.67),
-    "amygdala": (0.54, 0.49, 0.67),
-    "cerebrospinal fluid": (0.15, 0.92, 0.14),
-    "accumbens area": (0.56, 0.43, 0.61),
-    "ventral diencephalon": (0.69, 0.35, 0.50),
-    "white matter lesion": (0.60, 0.66, 0.92),
-    "choroid plexus": (0.32, 0.75, 0.42),
-    "inferior choroid plexus": (0.32, 0.75, 0.42),
-    "deep vessel": (0.40, 0.50, 0.35),
-    "optic chiasm": (0.68, 0.38, 0.48),
-    "neck vessel": (0.40, 0.20, 0.20),
-    "eyeball": (0.18, 0.93, 0.15),
-    "soft tissue": (0.48, 0.32, 0.38),
-    "optic nerve and eye muscle": (0.50, 0.38, 0.42),
-    "mucosa": (0.48, 0.70, 0.60),
-    "skin": (0.75, 0.45, 0.45),
-    "spinal cord": (0.72, 0.36, 0.48),
-    "dura and venous sinus": (0.32, 0.28, 0.28),
-    "bone": (0.12, 0.08, 0.08),
-    "marrow": (0.72, 0.42, 0.42),
-    "pituitary and carotid": (0.50, 0.35, 0.35),
+# Those of CT are a brain window from 0 to 80 HU: white matter about 28, gray matter 37, fluid 8,
+# muscle 52; fat lies below it and bone beyond.
+_LIKE: dict[str, tuple[float, float, float, float]] = {
+    #                                T1    T2   FLAIR   CT
+    "air": (0.00, 0.00, 0.00, 0.00),
+    "cerebral white matter": (0.80, 0.32, 0.48, 0.35),
+    "cerebral cortex": (0.53, 0.47, 0.62, 0.46),
+    "lateral ventricle": (0.14, 0.96, 0.10, 0.10),
+    "inferior lateral ventricle": (0.17, 0.93, 0.14, 0.12),
+    "cerebellum white matter": (0.77, 0.33, 0.48, 0.36),
+    "cerebellum cortex": (0.54, 0.46, 0.59, 0.45),
+    "thalamus": (0.66, 0.40, 0.54, 0.45),
+    "caudate": (0.57, 0.42, 0.60, 0.47),
+    "putamen": (0.62, 0.39, 0.57, 0.47),
+    "pallidum": (0.72, 0.27, 0.45, 0.48),
+    "3rd ventricle": (0.16, 0.94, 0.13, 0.10),
+    "4th ventricle": (0.16, 0.94, 0.13, 0.10),
+    "brain stem": (0.73, 0.36, 0.50, 0.37),
+    "hippocampus": (0.54, 0.50, 0.67, 0.46),
+    "amygdala": (0.54, 0.49, 0.67, 0.46),
+    "cerebrospinal fluid": (0.15, 0.92, 0.14, 0.10),
+    "accumbens area": (0.56, 0.43, 0.61, 0.47),
+    "ventral diencephalon": (0.69, 0.35, 0.50, 0.40),
+    "white matter lesion": (0.60, 0.66, 0.92, 0.25),
+    "choroid plexus": (0.32, 0.75, 0.42, 0.55),
+    "inferior choroid plexus": (0.32, 0.75, 0.42, 0.55),
+    "deep vessel": (0.40, 0.50, 0.35, 0.55),
+    "optic chiasm": (0.68, 0.38, 0.48, 0.40),
+    "neck vessel": (0.40, 0.20, 0.20, 0.55),
+    "eyeball": (0.18, 0.93, 0.15, 0.12),
+    "soft tissue": (0.48, 0.32, 0.38, 0.65),
+    "optic nerve and eye muscle": (0.50, 0.38, 0.42, 0.50),
+    "mucosa": (0.48, 0.70, 0.60, 0.50),
+    "skin": (0.75, 0.45, 0.45, 0.15),
+    "spinal cord": (0.72, 0.36, 0.48, 0.38),
+    "dura and venous sinus": (0.32, 0.28, 0.28, 0.65),
+    "bone": (0.12, 0.08, 0.08, 1.00),
+    "marrow": (0.72, 0.42, 0.42, 1.00),
+    "pituitary and carotid": (0.50, 0.35, 0.35, 0.55),
 }
-_COLUMN = {"T1": 0, "T2": 1, "FLAIR": 2}
+_COLUMN = {"T1": 0, "T2": 1, "FLAIR": 2, "CT": 3}
 _KINDS = tuple(dict.fromkeys(tissue.kind for tissue in TISSUES))
 _KIND_OF_TISSUE = np.array([_KINDS.index(tissue.kind) for tissue in TISSUES])
 _OUTER = np.array([tissue.kind in ("other", "air") for tissue in TISSUES])
