@@ -17,7 +17,7 @@ from .label_table import labels_from_text
 from .records import STATE_OF_ORIGIN, Case, LabelVersion, Making, Role
 from .source_folders import labelmap_on, sha256_of_volume
 from .study import Study, case_named
-from .versions import NewVersion, add_version, read_version, this_person
+from .versions import NewVersion, add_seconds, add_version, read_version, this_person
 
 TOUCHED = Label(1, "Touched", (1.0, 0.8, 0.0))
 
@@ -120,6 +120,18 @@ def reopen(study: Study, case_id: str) -> None:
         connection.execute(
             "UPDATE cases SET state = ?, reason = '' WHERE key = ?", (state, case.key)
         )
+
+
+def spend(study: Study, case_id: str, seconds: float) -> None:
+    """Add to the time that persons have spent on a case that was looked at and left as it is.
+
+    Args:
+        study: Open.
+        case_id: Name of the case.
+        seconds: 0 or more.
+    """
+    with writing(study.index) as connection:
+        add_seconds(connection, case_named(connection, case_id).key, seconds)
 
 
 def fail(study: Study, case_id: str, reason: str) -> None:

@@ -65,7 +65,7 @@ def _case_row(study: Study, case: Case, values: Sequence[int]) -> dict[str, Any]
         "state": case.state,
         "provenance": None if version is None else version.making.origin,
         "seconds_spent": case.seconds_spent,
-        "dice_to_previous": _dice_to_parent(study, versions, version, values),
+        "dice_to_previous": dice_to_parent(study, versions, version, values),
         "held_out": case.is_held_out,
         "versions": len(versions),
         "who": "" if version is None else version.making.who,
@@ -73,7 +73,7 @@ def _case_row(study: Study, case: Case, values: Sequence[int]) -> dict[str, Any]
     }
 
 
-def _dice_to_parent(
+def dice_to_parent(
     study: Study,
     versions: Sequence[LabelVersion],
     version: LabelVersion | None,

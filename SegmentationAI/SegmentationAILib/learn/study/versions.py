@@ -76,7 +76,7 @@ def add_version(
             insert_version(connection, version)
             if new.is_current:
                 make_current(connection, case.key, version)
-            _add_seconds(connection, case.key, new.making.seconds)
+            add_seconds(connection, case.key, new.making.seconds)
     return version
 
 
@@ -131,6 +131,13 @@ def make_current(connection: sqlite3.Connection, case: int, version: LabelVersio
     )
 
 
+def add_seconds(connection: sqlite3.Connection, case: int, seconds: float) -> None:
+    """Add to the time that persons have spent on a case."""
+    connection.execute(
+        "UPDATE cases SET seconds_spent = seconds_spent + ? WHERE key = ?", (seconds, case)
+    )
+
+
 def this_person() -> str:
     """Return the name under which this person works on this computer, empty when unknown."""
     try:
@@ -182,9 +189,3 @@ def _store(
             write_volume(content, path)
 
     return store_file(folder, case.key, number, role, write)
-
-
-def _add_seconds(connection: sqlite3.Connection, case: int, seconds: float) -> None:
-    connection.execute(
-        "UPDATE cases SET seconds_spent = seconds_spent + ? WHERE key = ?", (seconds, case)
-    )
