@@ -34,6 +34,7 @@ HOST_WORKER = {
     "frame",
     "wire_volumes",
     "wire_refine",
+    "wire_train",
     "exchange",
     "address",
     "call",

@@ -94,7 +94,10 @@ class TrainingJob:
 
 
 def planned_job(
-    request: TrainingRequest, store: NetworkStore | None = None, progress: Progress = IGNORE
+    request: TrainingRequest,
+    store: NetworkStore | None = None,
+    progress: Progress = IGNORE,
+    report: CheckReport | None = None,
 ) -> TrainingJob:
     """Check the data and return what will be done; nothing is written but the cache.
 
@@ -104,6 +107,8 @@ def planned_job(
         request: What was asked for.
         store: That has the base.
         progress: Told once per case that is checked.
+        report: Of checks that were done already, such as those of the cases that a person chose;
+            its data set is taken instead of the request's.
 
     Raises:
         SegmentationAIError: The data, the base or the output cannot be used.
@@ -114,10 +119,11 @@ def planned_job(
             f"Freezing {request.freeze} was asked for without a base: a network with random "
             "weights has nothing worth keeping. Name one with --base."
         )
-    dataset = read_dataset(request.data)
+    dataset = read_dataset(request.data) if report is None else report.dataset
     base = _base(request, store or NetworkStore())
     machine = this_machine(request.device)
-    report = check_dataset(dataset, progress)
+    if report is None:
+        report = check_dataset(dataset, progress)
     cases = report.usable_cases()
     known = request.output / PLAN
     if request.resume and known.is_file():

@@ -25,6 +25,13 @@ from .frame import Array, Frame
 from .process import WorkerProcess, WorkerPython
 from .protocol import DEFAULT_MAX_BODY_BYTES, OK, Event, WorkerError, check_health
 from .wire_refine import RefineAnswer, RefineAsked, answer_of_frame, frame_of_asked
+from .wire_train import (
+    CollectedScan,
+    TrainAnswer,
+    TrainAsked,
+    frame_of_training,
+    train_answer_of_frame,
+)
 from .wire_volumes import (
     FILE,
     SegmentResult,
@@ -36,12 +43,15 @@ from .wire_volumes import (
 
 __all__ = [
     "Call",
+    "CollectedScan",
     "Event",
     "LocalWorker",
     "RefineAnswer",
     "RefineAsked",
     "RemoteWorker",
     "SegmentResult",
+    "TrainAnswer",
+    "TrainAsked",
     "Worker",
     "WorkerError",
     "WorkerPython",
@@ -177,6 +187,11 @@ class Worker:
         """
         frame = frame_of_asked(asked)
         return self._start("refine", frame, answer_of_frame, DEFAULT_MAX_BODY_BYTES, on_event)
+
+    def train(self, asked: TrainAsked, on_event: OnEvent = ignore_event) -> Call[TrainAnswer]:
+        """Ask something of a training; the curves come as facts of the events of ``start``."""
+        frame = frame_of_training(asked)
+        return self._start("train", frame, train_answer_of_frame, MOST_ANSWER_BYTES, on_event)
 
     def health(self) -> dict[str, Any]:
         """Return version, device and load of the worker; waits for the answer.

@@ -1,5 +1,6 @@
 """The office of the worker: takes calls, puts each in its lane, hands out what became of it."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,6 +13,7 @@ from .history import RunHistory
 from .lane import Lane
 from .protocol import PROGRAM, PROGRAM_VERSION, PROTOCOL_VERSION, WorkerError
 from .served_call import ServedCall
+from .wire_train import LONG_ACTIONS
 
 IDLE_SECONDS: Final = 300.0
 # A result that nobody fetched; its host is gone.
@@ -39,6 +41,9 @@ class Office:
         self.runs = Lane("networks", self._warm_up, self._release, idle_seconds)
         self._installs = Lane("installs")
         self._answers = Lane("answers")
+        self._lock = threading.Lock()
+        self._trainings: Any = None
+        self._training = Lane("trainings")
         self._corrections: Any = None
         self._prompts = Lane("prompts", idle=self._forget_corrections, idle_seconds=idle_seconds)
 
@@ -60,6 +65,8 @@ class Office:
         """
         self._forget_old()
         own = {"segment": self.runs, "install": self._installs, "refine": self._prompts}
+        if name == "train" and frame.header.get("action") in LONG_ACTIONS:
+            own["train"] = self._training
         lane = own.get(name, self._answers)
         if lane.is_full:
             raise WorkerError(f"{lane.waiting} calls wait already; try again later.")
@@ -72,6 +79,7 @@ class Office:
             "compare": self._compare,
             "dicom_seg": self._dicom_seg,
             "refine": self._refine,
+            "train": self._train,
         }
         work, key = works[name], str(frame.header.get("mapped", ""))
         held = [frame]
@@ -117,7 +125,7 @@ class Office:
 
     @property
     def _lanes(self) -> tuple[Lane, ...]:
-        return self.runs, self._installs, self._answers, self._prompts
+        return self.runs, self._installs, self._answers, self._prompts, self._training
 
     def _forget_old(self) -> None:
         now = time.monotonic()
@@ -148,6 +156,21 @@ class Office:
             self._corrections = RefineSessions()
         corrections: RefineSessions = self._corrections
         return corrections.do(frame, call.owner, call.progress())
+
+    def _train(self, frame: Frame, call: ServedCall) -> Frame:
+        if not self._takes_paths:
+            # What a training keeps, scans of patients among it, lies in a data folder that all who
+            # have a token would share.
+            raise WorkerError(
+                "Networks are trained on one's own computer, not on a server; choose this computer "
+                "in the step Settings, or run on the server itself: segmentationai train"
+            )
+        from .train_work import Trainings
+
+        with self._lock:  # two lanes ask for it
+            self._trainings = self._trainings or Trainings()
+        trainings: Trainings = self._trainings
+        return trainings.do(frame, call)
 
     def _forget_corrections(self) -> None:
         if self._corrections is not None:
