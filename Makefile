@@ -35,3 +35,4 @@ screenshots: set-up
 	@$(VENV)/segmentationai demo --output demo-output --volume ../shared/data/brain-t1/t1.nii.gz
 	@cp demo-output/mosaic.png Screenshots/demo-brain-t1.png
 	@$(VENV)/python Testing/make_screenshots.py
+	@$(VENV)/python Testing/make_weak_label_picture.py

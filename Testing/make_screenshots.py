@@ -32,6 +32,9 @@ def main() -> int:
         os.environ["SEGMENTATIONAI_HOME"] = folder
         for kind, path in SCANS.items():
             _steps_of(kind, path, Path(folder))
+        from refine_pictures import picture_corrections
+
+        picture_corrections(SHARED, SCREENSHOTS)
     return 0
 
 
