@@ -35,6 +35,7 @@ HOST_WORKER = {
     "wire_volumes",
     "wire_refine",
     "wire_train",
+    "wire_study",
     "exchange",
     "address",
     "call",

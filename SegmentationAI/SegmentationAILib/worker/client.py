@@ -25,6 +25,12 @@ from .frame import Array, Frame
 from .process import WorkerProcess, WorkerPython
 from .protocol import DEFAULT_MAX_BODY_BYTES, OK, Event, WorkerError, check_health
 from .wire_refine import RefineAnswer, RefineAsked, answer_of_frame, frame_of_asked
+from .wire_study import (
+    StudyAnswer,
+    StudyAsked,
+    frame_of_study_asked,
+    study_answer_of_frame,
+)
 from .wire_train import (
     CollectedScan,
     TrainAnswer,
@@ -50,6 +56,8 @@ __all__ = [
     "RefineAsked",
     "RemoteWorker",
     "SegmentResult",
+    "StudyAnswer",
+    "StudyAsked",
     "TrainAnswer",
     "TrainAsked",
     "Worker",
@@ -192,6 +200,15 @@ class Worker:
         """Ask something of a training; the curves come as facts of the events of ``start``."""
         frame = frame_of_training(asked)
         return self._start("train", frame, train_answer_of_frame, MOST_ANSWER_BYTES, on_event)
+
+    def study(self, asked: StudyAsked, on_event: OnEvent = ignore_event) -> Call[StudyAnswer]:
+        """Ask something of a relabelling study in a folder of this computer.
+
+        Labels that are stored have to stay as they are until the call is over.
+        """
+        frame = frame_of_study_asked(asked)
+        most = DEFAULT_MAX_BODY_BYTES
+        return self._start("study", frame, study_answer_of_frame, most, on_event)
 
     def health(self) -> dict[str, Any]:
         """Return version, device and load of the worker; waits for the answer.

@@ -13,6 +13,7 @@ from .history import RunHistory
 from .lane import Lane
 from .protocol import PROGRAM, PROGRAM_VERSION, PROTOCOL_VERSION, WorkerError
 from .served_call import ServedCall
+from .wire_study import LONG_ACTIONS as LONG_ON_STUDIES
 from .wire_train import LONG_ACTIONS
 
 IDLE_SECONDS: Final = 300.0
@@ -44,6 +45,8 @@ class Office:
         self._lock = threading.Lock()
         self._trainings: Any = None
         self._training = Lane("trainings")
+        self._studies: Any = None
+        self._study_answers = Lane("studies")
         self._corrections: Any = None
         self._prompts = Lane("prompts", idle=self._forget_corrections, idle_seconds=idle_seconds)
 
@@ -67,6 +70,9 @@ class Office:
         own = {"segment": self.runs, "install": self._installs, "refine": self._prompts}
         if name == "train" and frame.header.get("action") in LONG_ACTIONS:
             own["train"] = self._training
+        if name == "study":
+            is_long = frame.header.get("action") in LONG_ON_STUDIES
+            own["study"] = self._training if is_long else self._study_answers
         lane = own.get(name, self._answers)
         if lane.is_full:
             raise WorkerError(f"{lane.waiting} calls wait already; try again later.")
@@ -80,6 +86,7 @@ class Office:
             "dicom_seg": self._dicom_seg,
             "refine": self._refine,
             "train": self._train,
+            "study": self._study,
         }
         work, key = works[name], str(frame.header.get("mapped", ""))
         held = [frame]
@@ -125,7 +132,14 @@ class Office:
 
     @property
     def _lanes(self) -> tuple[Lane, ...]:
-        return self.runs, self._installs, self._answers, self._prompts, self._training
+        return (
+            self.runs,
+            self._installs,
+            self._answers,
+            self._prompts,
+            self._training,
+            self._study_answers,
+        )
 
     def _forget_old(self) -> None:
         now = time.monotonic()
@@ -190,6 +204,14 @@ class Office:
         from .network_work import remove_network
 
         return remove_network(frame.header)
+
+    def _study(self, frame: Frame, call: ServedCall) -> Frame:
+        from .study_work import StudyDesk
+
+        with self._lock:  # two lanes ask for it
+            self._studies = self._studies or StudyDesk()
+        desk: StudyDesk = self._studies
+        return desk.do(frame, call.owner, call.progress(), takes_paths=self._takes_paths)
 
     def _compare(self, frame: Frame, call: ServedCall) -> Frame:
         from .compare_work import compare_labels

@@ -20,7 +20,16 @@ PROGRAM_VERSION: Final = "0.1.0"
 PROTOCOL_VERSION: Final = 1
 
 CallName = Literal[
-    "segment", "networks", "install", "remove", "device", "compare", "dicom_seg", "refine", "train"
+    "segment",
+    "networks",
+    "install",
+    "remove",
+    "device",
+    "compare",
+    "dicom_seg",
+    "refine",
+    "train",
+    "study",
 ]
 CALL_NAMES: Final[tuple[str, ...]] = get_args(CallName)
 DEFAULT_MAX_BODY_BYTES: Final = 4 << 30

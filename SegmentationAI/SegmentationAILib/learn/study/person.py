@@ -11,7 +11,7 @@ from ...core.errors import SegmentationAIError
 from ...core.files import read_labelmap, read_volume
 from ...core.labelmap import Label, Labelmap
 from ...core.one_layer import default_label
-from ...core.volume import Grid, Volume
+from ...core.volume import Grid, Volume, check_same_grid
 from .index import writing
 from .label_table import labels_from_text
 from .records import STATE_OF_ORIGIN, Case, LabelVersion, Making, Role
@@ -199,6 +199,7 @@ def _stored_by_person(
     grid = read_volume_of(study, case).grid
     if isinstance(labels, Path):
         labels = labelmap_on(grid, labels, case.volume)
+    check_same_grid(labels.grid, grid, ("the labels", f"the volume {case.volume}"))
     _check_values(study, labels)
     before = study.current_version(case_id)
     if before is None or before.number != based_on:
