@@ -22,6 +22,7 @@ from SegmentationAILib.scene.panel_facts import (
 )
 from SegmentationAILib.scene.panel_refine import EngineFacts
 from SegmentationAILib.scene.refine_facts import CorrectionFacts
+from SegmentationAILib.scene.training_facts import BaseFacts, TrainingFacts
 
 T1 = NetworkFacts(
     "t1", "Brain structures, MR", "Finds brain structures.", "MR", ("Thalamus", "Caudate"),
@@ -48,6 +49,8 @@ class StandInLogic:
         self.is_undoable = False
         self.question = ""
         self.facts, self.on_facts, self.drawn = CorrectionFacts(), lambda facts: None, ()
+        self.trained, self.on_training = TrainingFacts(), lambda facts: None
+        self.training_picture, self.collected = b"", ()
         self.kept_settings = ComputerSettings()
         self.listed_scans = self.entries = ()
         self.on_queue = lambda: None
@@ -284,6 +287,52 @@ class StandInLogic:
             self.asked.append("discard correction")
             self.facts = CorrectionFacts()
             self.on_facts(self.facts)
+
+    def watch_training(self, on_facts):
+        self.on_training = on_facts
+
+    def training(self):
+        return self.trained
+
+    def training_cases(self):
+        return self.collected
+
+    def training_kind(self):
+        return "CT"
+
+    def training_starts(self):
+        return (
+            BaseFacts("", "", "Nothing: a network of random weights", "The plan chooses."),
+            BaseFacts("t1", "", "Start from: Brain structures, MR", "Finds brain structures."),
+        )
+
+    def plan_training(self, asked):
+        self.asked.append(asked)
+
+    def forget_plan(self):
+        self.asked.append("forget plan")
+
+    def start_training(self, *, anew=False):
+        self.asked.append(("start training", anew))
+
+    def pause_training(self):
+        self.asked.append("pause")
+
+    def cancel_training(self):
+        self.asked.append("cancel training")
+
+    def show_training_case(self, case_id, on_picture):
+        self.asked.append(("show case", case_id))
+        on_picture(self.training_picture)
+
+    def keep_training(self, *, replaces):
+        self.asked.append(("keep", replaces))
+
+    def drop_training(self):
+        self.asked.append("drop")
+
+    def go_back_training(self):
+        self.asked.append("go back")
 
     def is_set_up(self):
         return "set up" in self.asked

@@ -19,10 +19,14 @@ PARTS = (
     ("history", "Times of past runs"),
     ("cache", "Compiled networks"),
     ("training-cache", "Prepared training cases"),
+    ("training-data", "Cases collected for trainings"),
+    ("trainings", "Trainings and what they made"),
     ("downloads", "Unfinished downloads"),
 )
 # The environment is deleted by its own code, and the journal, which holds work, not at all.
-_DELETABLE = frozenset({"networks", "history", "cache", "training-cache", "downloads"})
+_DELETABLE = frozenset(
+    {"networks", "history", "cache", "training-cache", "training-data", "trainings", "downloads"}
+)
 
 
 def kept_parts(home: Path) -> tuple[KeptPart, ...]:

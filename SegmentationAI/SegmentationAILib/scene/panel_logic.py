@@ -20,6 +20,7 @@ from .panel_queue import PanelQueue
 from .panel_refine import PanelRefine
 from .panel_runs import PanelRuns
 from .panel_stores import PanelStores
+from .panel_training import PanelTraining
 from .prepared_runs import PreparedRuns
 from .scan_kind import DicomValue
 from .segment_editors import ShownEditor
@@ -38,6 +39,7 @@ class ScenePanelLogic(
     PanelRefine,
     PanelCompare,
     PanelStores,
+    PanelTraining,
     PanelComputer,
     PanelExport,
     MeasureFollower,
@@ -66,7 +68,10 @@ class ScenePanelLogic(
         self._keeper = JournalKeeper(scene, data_folder() / JOURNAL, ticker)
         logic = SegmentationLogic(scene, setup.worker, ticker, self._keeper, shown_editor)
         PanelStores.__init__(self, setup, ticker, dicom_value)
-        PanelComputer.__init__(self, setup, ticker, lambda: bool(logic.queue.runs))
+        PanelTraining.__init__(self, scene, setup, ticker, dicom_value, self.networks)
+        PanelComputer.__init__(
+            self, setup, ticker, lambda: bool(logic.queue.runs) or self.is_training()
+        )
         runs = PreparedRuns(logic, ticker, self.lacking)
         PanelRuns.__init__(self, scene, logic, runs, ticker)
         PanelQueue.__init__(self, scene, logic, runs)
@@ -143,6 +148,7 @@ class ScenePanelLogic(
         """End the worker, what runs in it, and the journal."""
         self.follow(None, None, lambda table: None)
         self.discard_correction()
+        self.close_training()
         self.close_queue()
         self.cancel()
         self.cancel_set_up()

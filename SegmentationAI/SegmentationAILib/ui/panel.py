@@ -21,6 +21,7 @@ from .segment_step import SegmentStep
 from .settings_step import SettingsStep
 from .status_line import StatusLine
 from .step import Step
+from .train_step import TrainStep
 
 
 class Panel:
@@ -53,6 +54,7 @@ class Panel:
         self.measure = MeasureStep(logic, self.status, scene, state)
         self.compare = CompareStep(logic, self.status, scene, state)
         self.export = ExportStep(logic, self.status, state)
+        self.train = TrainStep(logic, self.status, self._networks_changed)
         self.networks = NetworksStep(logic, self.status, self._networks_changed)
         self.settings = SettingsStep(logic, self.status, self._networks_changed)
         self._steps: dict[str, Step] = {
@@ -63,6 +65,7 @@ class Panel:
             "Measure": self.measure,
             "Compare": self.compare,
             "Export": self.export,
+            "Train": self.train,
             "Networks": self.networks,
             "Settings": self.settings,
         }

@@ -23,6 +23,7 @@ from ..scene.panel_facts import (
     Table,
 )
 from .refine_logic import RefineLogic
+from .train_logic import TrainLogic
 
 OnProgress = Callable[[float, str, float | None], None]
 """Called with a fraction, a sentence, and the seconds left (None when unknown)."""
@@ -283,6 +284,7 @@ class RestoreLogic(Protocol):
 
 class PanelLogic(
     RefineLogic,
+    TrainLogic,
     RestoreLogic,
     RunLogic,
     QueueLogic,
