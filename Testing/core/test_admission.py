@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 
 from SegmentationAILib.core import admission, memory_budget
@@ -139,6 +140,17 @@ def test_the_budget_is_half_of_the_least_that_is_free(monkeypatch, tmp_path):
     assert memory_budget.memory_budget_bytes() == 100_000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory_budget.memory_budget_bytes() > 10_000_000
+
+
+def test_what_the_machine_has_free_is_read_from_the_system_or_else_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory_budget, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory_budget, "_free_under_limit", lambda: None)
+    monkeypatch.setattr(memory_budget, "MEMORY", tmp_path / "meminfo")
+    asked = psutil.virtual_memory().available
+    assert memory_budget.free_memory_bytes() == pytest.approx(asked, rel=0.3)
+    said = b"MemTotal:       24688888 kB\nMemFree:         1 kB\nMemAvailable:       4096 kB\n"
+    (tmp_path / "meminfo").write_bytes(said)
+    assert memory_budget.free_memory_bytes() == 4 << 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on the address space there")

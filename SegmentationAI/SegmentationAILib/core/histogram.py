@@ -171,9 +171,13 @@ def _counted(channel: Array, low: float, high: float) -> Histogram:
     zeros, first, second, middle = 0, 0.0, 0.0, (low + high) / 2
     for chunk in _chunks(channel):
         inside = (chunk >= low) & (chunk <= high)
-        values: NDArray[np.float64] = chunk[inside].astype(np.float64)
-        numbers = np.minimum((values - low) / width, bins - 1).astype(np.int64)
-        counts += np.bincount(numbers, minlength=bins)
+        # Where all are, none are gathered: that takes longer than all the rest.
+        kept = chunk.ravel() if inside.all() else chunk[inside]
+        values: NDArray[np.float64] = kept.astype(np.float64)
+        numbers = values - low
+        numbers /= width
+        np.minimum(numbers, bins - 1, out=numbers)
+        counts += np.bincount(numbers.astype(np.int64), minlength=bins)
         zeros += int(np.count_nonzero(values == 0))
         # Sums about the middle of the range do not cancel, unlike sums about 0.
         values -= middle

@@ -1,15 +1,17 @@
 """The nearest permutation and flips of a volume's axes to a wanted orientation."""
 
+from functools import lru_cache
+
 import nibabel.orientations as directions
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import GeometryError
 
+Axes = tuple[tuple[int, bool], tuple[int, bool], tuple[int, bool]]
 
-def oriented_axes(
-    affine: NDArray[np.float64], code: str | None
-) -> tuple[tuple[int, bool], tuple[int, bool], tuple[int, bool]]:
+
+def oriented_axes(affine: NDArray[np.float64], code: str | None) -> Axes:
     """Return for each wanted axis the source axis it runs along, and whether it is flipped.
 
     Nothing is rotated: an oblique volume keeps its own axes, in the order and the directions that
@@ -25,9 +27,15 @@ def oriented_axes(
     """
     if code is None:
         return (0, False), (1, False), (2, False)
+    return _axes(np.asarray(affine, np.float64).tobytes(), code)
+
+
+# The scans of a data set lie in few ways, and a small one is prepared in milliseconds.
+@lru_cache(maxsize=256)
+def _axes(affine: bytes, code: str) -> Axes:
     try:
         wanted = directions.axcodes2ornt(tuple(code))
-        found = directions.io_orientation(affine)
+        found = directions.io_orientation(np.frombuffer(affine).reshape(4, 4))
         # Row s: the wanted axis that source axis s becomes, and its sign.
         become = directions.ornt_transform(found, wanted)
     except ValueError as error:

@@ -5,6 +5,7 @@ converted at the door, in `files` and in `scene.volume_node`, and nowhere else.
 """
 
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ Affine = NDArray[np.float64]
 # Scanner headers carry directions in single precision; affines that agree to this fraction of a
 # voxel describe the same grid (nnU-Net issue 1287 and ITK issue 3994 show 1e-6 in the wild).
 SAME_GRID_TOLERANCE_VOXELS = 1e-3
+# The corners of a box, `(8, 3)`, in lengths of its sides.
+_CORNERS = np.array(list(product((0.0, 1.0), repeat=3)))
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ class Grid:
         """Return how far corresponding corners lie apart, in voxels; inf if shapes differ."""
         if self.shape != other.shape:
             return float("inf")
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
+        if np.array_equal(self.affine, other.affine):
+            return 0.0
+        corners = _CORNERS * (np.array(self.shape) - 1)
         apart = np.abs(self.ijk_from_ras(other.ras_from_ijk(corners)) - corners)
         return float(apart.max())
 
