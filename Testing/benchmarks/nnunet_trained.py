@@ -9,6 +9,8 @@ and it looks at no validation patches meanwhile, so that all minutes are steps.
 """
 
 import json
+import multiprocessing
+import os
 import sys
 import time
 from pathlib import Path
@@ -112,9 +114,9 @@ def main() -> None:
     labels = scores(trainer, data, names["test"])
     facts = {"dice": float(np.mean(labels)), "labels": labels, "steps": steps, "minutes": minutes}
     print(json.dumps(facts), flush=True)
-    # Its workers would wait for ever for someone to take their batches.
-    import os
-
+    # Its workers would wait for ever for someone to take their batches, and hold the output open.
+    for worker in multiprocessing.active_children():
+        worker.terminate()
     os._exit(0)
 
 
