@@ -27,17 +27,19 @@ def row_name(level: str, variant: str, seed: int) -> str:
     return f"row {level} {variant} {seed}"
 
 
-def table(results: Path, variants: Sequence[str], levels: list[str], seeds: list[int]) -> str:
+def table(
+    results: Path, variants: Sequence[str], levels: list[str], seeds: list[int], tested: int
+) -> str:
     """Return the rows that are done as markdown: mean and spread over the seeds."""
     ceilings = [json.loads(p.read_text())["test_dice"] for p in sorted(results.glob("ceiling*"))]
     base = json.loads((results / "base.json").read_text())
     lines = [
-        f"Base on the 40 patients: {base['test_dice']:.3f} as they are, "
+        f"Base on the {tested} patients: {base['test_dice']:.3f} as they are, "
         f"{base['test_dice_in_its_contrast']:.3f} in its own contrast. Ceiling: "
         f"{spread(ceilings)}.",
         "",
         "| weak | variant | seeds | weak Dice | after 1 | after 2 | after 3 | kept labels | gap "
-        "recovered | network on 40 patients | gap recovered |",
+        f"recovered | network on {tested} patients | gap recovered |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     ceiling = statistics.mean(ceilings) if ceilings else float("nan")
