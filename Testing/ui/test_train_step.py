@@ -1,7 +1,6 @@
 """The step *Train*: cases, plan, curves and the finished network, by real clicks."""
 
 import io
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,10 +291,7 @@ def test_a_training_from_the_scene_runs_is_ended_goes_on_and_is_used(a_real_step
     module.click("planButton")
     wait_for(module, "planned")
     module.click("startTrainingButton")
-    longest, ticked = 0.0, time.perf_counter()
-    while module.panel._logic.training().curves.losses == ():
-        QtWidgets.QApplication.processEvents()
-        longest, ticked = max(longest, time.perf_counter() - ticked), time.perf_counter()
+    module.wait_until(lambda: module.panel._logic.training().curves.losses, 60)
     module.click("cancelTrainingButton")
     wait_for(module, "planned")
     assert "Go on continues" in module.find("trainingLabel").text
@@ -303,7 +299,7 @@ def test_a_training_from_the_scene_runs_is_ended_goes_on_and_is_used(a_real_step
     module.click("startTrainingButton")
     wait_for(module, "finished")
     assert module.is_shown("curvesLabel")
-    assert module.is_shown("sampleLabel")
+    module.wait_until(lambda: module.is_shown("sampleLabel"))
     assert "Learned from 2 cases, 1 held out" in module.find("trainedLabel").text
     module.click("useButton")
     wait_for(module, "idle")

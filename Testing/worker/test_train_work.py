@@ -198,6 +198,11 @@ def test_a_finished_network_is_installed_when_it_is_kept_and_its_folder_can_go(
     assert ask(trainings, "keep").facts["id"] == "ball"
     with pytest.raises(SegmentationAIError):
         ask(trainings, "keep")
+    again = {**a_finished_training.values, "resume": True}
+    facts = ask(trainings, "start", values=again).facts
+    assert [step for step, _ in facts["losses"]] == list(range(1, 13))
+    assert facts["result"]["trained_mean"] == a_finished_training.facts["result"]["trained_mean"]
+    assert ask(trainings, "sample").picture == a_finished_training.picture
     ask(trainings, "discard")
     assert not (a_trained_home / "trainings" / "ball").exists()
     assert NetworkStore().find("ball").read_weights()
@@ -327,8 +332,8 @@ def test_a_damaged_comparison_is_refused(change):
         compared_from_json({**good, **change})
 
 
-def test_curves_stay_short_whatever_the_length_of_the_training():
-    story = TrainingStory(["Liver"], 1000)
+def test_curves_stay_short_whatever_the_length_of_the_training(tmp_path):
+    story = TrainingStory(tmp_path, ["Liver"], 1000)
     for step in range(1, 1001):
         story.hear(StepDone(step, 1 + step // 50, 1.0 / step, 0.01))
         if step % 50 == 0:

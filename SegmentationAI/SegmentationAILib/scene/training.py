@@ -228,6 +228,8 @@ class Training:
         self._set(state="finished", sentence=outcome.sentence, fraction=1.0, seconds_left=None,
                   curves=curves_of(facts), can_resume=True,
                   trained=trained_of(facts["result"]))  # fmt: skip
+        if self._asked is not None:
+            self._fetch_sample(self._asked, facts)
 
     def _ask(
         self,

@@ -139,9 +139,9 @@ class Trainings:
         request, left_out = request_of(name, values), left_out_of(values)
         job = self._job(name, request, left_out, call.progress())
         steps = 0 if request.minutes else job.plan.steps
-        story = TrainingStory([label.name for label in job.plan.labels], steps)
+        story = TrainingStory(request.output, [label.name for label in job.plan.labels], steps)
         if request.resume:
-            story.remember(request.output)
+            story.remember()
         running = _Running(call.owner, story)
         self._running[name] = running
         self._stories = {name: story}

@@ -1,6 +1,5 @@
 """A training as far as it has come: curves short enough to travel with every sign of progress."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -8,12 +7,14 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from ..core.atomic import whole_file
 from ..learn.training_events import EpochDone, Noted, SampleDrawn, StepDone, TrainingEvent
 from ..learn.training_log import read_curves
 
 # A curve 300 pixels wide shows no more; a line of progress stays far below its limit.
 MOST_POINTS: Final = 150
 MOST_NOTES: Final = 5
+SAMPLE: Final = "sample.png"
 Point = tuple[int, float]
 
 
@@ -21,26 +22,29 @@ class TrainingStory:
     """Collects what a training tells.
 
     Args:
+        folder: Of the training; the last sample is kept in it.
         names: Of the structures, in the plan's order.
         steps: Planned, 0 when the clock ends the training.
     """
 
-    def __init__(self, names: Sequence[str], steps: int) -> None:
-        self._names, self._steps = tuple(names), steps
+    def __init__(self, folder: Path, names: Sequence[str], steps: int) -> None:
+        self._folder, self._names, self._steps = folder, tuple(names), steps
         self._losses: list[Point] = []
         self._dice: list[Point] = []
         self._of_labels: tuple[float | None, ...] = ()
         self._rate: float | None = None
         self._notes: list[str] = []
-        self._sample: SampleDrawn | None = None
+        self._sample: tuple[int, str] = (0, "")
 
-    def remember(self, folder: Path) -> None:
-        """Take up the curves that a training which goes on has in its folder."""
-        for event in read_curves(folder):
+    def remember(self) -> None:
+        """Take up the curves and the sample that a training which goes on has in its folder."""
+        for event in read_curves(self._folder):
             if event.get("event") == "step":
                 self._losses.append((int(event["step"]), float(event["loss"])))
             elif event.get("event") == "epoch" and event["mean_dice"] is not None:
                 self._dice.append((int(event["step"]), float(event["mean_dice"])))
+            elif event.get("event") == "sample" and (self._folder / SAMPLE).is_file():
+                self._sample = int(event["epoch"]), str(event["case"])
 
     def hear(self, event: TrainingEvent) -> None:
         """Take up one event."""
@@ -54,13 +58,15 @@ class TrainingStory:
                 self._dice = _before(self._dice, event.step)
                 self._dice.append((event.step, event.mean_dice))
         elif isinstance(event, SampleDrawn):
-            self._sample = event
+            with whole_file(self._folder / SAMPLE) as beside:
+                Image.fromarray(event.picture).save(beside, "PNG")
+            self._sample = event.epoch, event.case_id
         elif isinstance(event, Noted):
             self._notes = [*self._notes, event.sentence][-MOST_NOTES:]
 
     def facts(self) -> dict[str, Any]:
         """Return the curves and where the training stands, ready for JSON."""
-        sample = self._sample
+        epoch, case = self._sample
         return {
             "step": self._losses[-1][0] if self._losses else 0,
             "steps": self._steps,
@@ -72,18 +78,14 @@ class TrainingStory:
                 for name, dice in zip(self._names, self._of_labels, strict=False)
             ],
             "rate": self._rate,
-            "sample": 0 if sample is None else sample.epoch,
-            "sample_case": "" if sample is None else sample.case_id,
+            "sample": epoch,
+            "sample_case": case,
             "notes": list(self._notes),
         }
 
     def picture(self) -> bytes:
         """Return the last sample as a PNG file, empty before there is one."""
-        if self._sample is None:
-            return b""
-        stream = io.BytesIO()
-        Image.fromarray(self._sample.picture).save(stream, "PNG")
-        return stream.getvalue()
+        return (self._folder / SAMPLE).read_bytes() if self._sample[0] else b""
 
 
 def shortened(points: Sequence[Point]) -> list[list[float]]:
