@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from panel_stand_in_study import NoStudy
+
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.scene.computer_settings import ComputerSettings
 from SegmentationAILib.scene.panel_facts import (
@@ -39,7 +41,7 @@ CT = NetworkFacts(
 )  # fmt: skip
 
 
-class StandInLogic:
+class StandInLogic(NoStudy):
     """Remembers what it was asked."""
 
     def __init__(self) -> None:

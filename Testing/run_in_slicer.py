@@ -14,7 +14,8 @@ import slicer
 
 MODULE = "SegmentationAI"
 STEPS = (
-    "Segment", "Queue", "Correct", "Refine", "Measure", "Compare", "Export", "Networks", "Settings",
+    "Segment", "Queue", "Correct", "Refine", "Relabel", "Measure", "Compare", "Export",
+    "Train", "Networks", "Settings",
 )  # fmt: skip
 
 

@@ -16,16 +16,20 @@ from .panel_compare import PanelCompare
 from .panel_computer import PanelComputer
 from .panel_export import PanelExport
 from .panel_facts import Accepted, SegmentFacts
+from .panel_loop import PanelLoop
 from .panel_queue import PanelQueue
 from .panel_refine import PanelRefine
+from .panel_review import PanelReview
 from .panel_runs import PanelRuns
 from .panel_stores import PanelStores
+from .panel_study import PanelStudy
 from .panel_training import PanelTraining
 from .prepared_runs import PreparedRuns
 from .scan_kind import DicomValue
 from .segment_editors import ShownEditor
 from .segment_list import segments_of, set_status
 from .segment_protection import set_locked
+from .study_link import StudyLink
 from .ticker import Ticker
 from .translation import tr as _
 from .worker_setup import WorkerSetup
@@ -37,6 +41,9 @@ class ScenePanelLogic(
     PanelRuns,
     PanelQueue,
     PanelRefine,
+    PanelStudy,
+    PanelLoop,
+    PanelReview,
     PanelCompare,
     PanelStores,
     PanelTraining,
@@ -76,6 +83,10 @@ class ScenePanelLogic(
         PanelRuns.__init__(self, scene, logic, runs, ticker)
         PanelQueue.__init__(self, scene, logic, runs)
         PanelRefine.__init__(self, scene, logic, setup, ticker, self.networks)
+        link = StudyLink(setup, ticker)
+        PanelStudy.__init__(self, scene, link)
+        PanelLoop.__init__(self, link, self.store_case)
+        PanelReview.__init__(self, link)
         PanelCompare.__init__(self, scene, setup, ticker)
         PanelExport.__init__(self, setup, ticker, dicom_file)
         MeasureFollower.__init__(self, ticker)
@@ -148,6 +159,7 @@ class ScenePanelLogic(
         """End the worker, what runs in it, and the journal."""
         self.follow(None, None, lambda table: None)
         self.discard_correction()
+        self.close_study()
         self.close_training()
         self.close_queue()
         self.cancel()

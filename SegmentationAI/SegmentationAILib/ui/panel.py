@@ -15,6 +15,7 @@ from .panel_logic import PanelLogic
 from .panel_state import PanelState
 from .queue_step import QueueStep
 from .refine_step import RefineStep
+from .relabel_step import RelabelStep
 from .research_notice import research_notice
 from .restore_box import RestoreBox
 from .segment_step import SegmentStep
@@ -51,6 +52,7 @@ class Panel:
             save_state=self.correct.save_state_of,
         )
         self.queue = QueueStep(logic, self.status)
+        self.relabel = RelabelStep(logic, self.status, self._case_opened)
         self.measure = MeasureStep(logic, self.status, scene, state)
         self.compare = CompareStep(logic, self.status, scene, state)
         self.export = ExportStep(logic, self.status, state)
@@ -62,6 +64,7 @@ class Panel:
             "Queue": self.queue,
             "Correct": self.correct,
             "Refine": self.refine,
+            "Relabel": self.relabel,
             "Measure": self.measure,
             "Compare": self.compare,
             "Export": self.export,
@@ -127,6 +130,13 @@ class Panel:
         for name in ("Queue", "Networks"):
             if not self._steps[name].section.collapsed:
                 self._steps[name].open()
+
+    def _case_opened(self, volume: Any, labels: Any) -> None:
+        """Let all steps work on a case of a study: its scan and its labels."""
+        self._state.volume, self._state.result = volume, labels
+        for step in self._steps.values():
+            if step is not self.relabel:
+                step.show(self._state)
 
     def _accepted(self, accepted: Accepted) -> None:
         """Go on to *Correct* with an accepted result."""

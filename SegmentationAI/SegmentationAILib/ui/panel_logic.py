@@ -23,6 +23,7 @@ from ..scene.panel_facts import (
     Table,
 )
 from .refine_logic import RefineLogic
+from .relabel_logic import RelabelLogic
 from .train_logic import TrainLogic
 
 OnProgress = Callable[[float, str, float | None], None]
@@ -284,6 +285,7 @@ class RestoreLogic(Protocol):
 
 class PanelLogic(
     RefineLogic,
+    RelabelLogic,
     TrainLogic,
     RestoreLogic,
     RunLogic,

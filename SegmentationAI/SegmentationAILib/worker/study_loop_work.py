@@ -3,9 +3,6 @@
 from typing import Any, Final
 
 from ..core.progress import Progress
-from ..learn.active.rank_study import RankRequest, rank_study
-from ..learn.active.strategies import STRATEGIES
-from ..learn.relabel.loop import Tools, relabel
 from ..learn.relabel.settings import RelabelSettings, settings_from_text
 from ..learn.study.iterations import USABLE, iterations, unfinished
 from ..learn.study.study import Study
@@ -22,6 +19,9 @@ def run(study: Study, asked: StudyAsked, _: str, progress: Progress) -> StudyAns
     One that was interrupted goes on with the settings that it was begun with. Answers ``done``
     (their numbers) and ``verdict`` (of the last).
     """
+    # Seconds to import, and a worklist is shown without it.
+    from ..learn.relabel.loop import Tools, relabel
+
     count, epochs = integer(asked, "iterations"), integer(asked, "epochs")
     if not 1 <= count <= MOST_ITERATIONS:
         raise WorkerError(f"1 to {MOST_ITERATIONS} iterations can be asked for.")
@@ -34,6 +34,9 @@ def run(study: Study, asked: StudyAsked, _: str, progress: Progress) -> StudyAns
 
 def rank(study: Study, asked: StudyAsked, _: str, progress: Progress) -> StudyAnswer:
     """``rank``, ``strategy``, ``budget``, ``device``: ``cases``, the most wanted first."""
+    from ..learn.active.rank_study import RankRequest, rank_study
+    from ..learn.active.strategies import STRATEGIES
+
     name = text(asked, "strategy")
     strategy = next((one for one in STRATEGIES if one == name), None)
     if strategy is None:

@@ -1,0 +1,122 @@
+"""A case of a study in the scene: its scan, its labels, and whether they were edited since."""
+
+from typing import Any
+
+import numpy as np
+import slicer
+
+from ..core.errors import SegmentationAIError
+from ..core.labelmap import Labelmap
+from ..core.volume import Volume
+from ..worker.client import StudyAnswer, WorkerError
+from .case_origin import origin_in_words, show_origin
+from .preview import remove_preview
+from .scan_witness import is_in_scene
+from .segmentation_node import labelmap_from_node, node_from_labelmap
+from .segmentation_state import voxels_stamp
+from .translation import tr as _
+from .volume_node import node_from_volume
+
+
+class StudyCase:
+    """A case that is open.
+
+    Args:
+        answer: Of the worker to ``read``.
+        scene: Gets the nodes.
+
+    Raises:
+        WorkerError: The answer brings no scan, or no labels on its grid.
+    """
+
+    def __init__(self, answer: StudyAnswer, scene: slicer.vtkMRMLScene) -> None:
+        labels = answer.labelmaps.get("labels")
+        if answer.volume is None or labels is None:
+            raise WorkerError("The worker's answer of a case is not understood.")
+        self.id = str(answer.facts["case"])
+        self.version: int | None = answer.facts["version"]
+        self.sentence = f"{self.id}: {origin_in_words(answer.facts)}."
+        self._scene = scene
+        voxels = np.stack([np.asfortranarray(c) for c in answer.volume.voxels])
+        volume = Volume(voxels, answer.volume.affine)
+        self.volume = node_from_volume(volume, scene, self.id)
+        name = _("{case} labels").format(case=self.id)
+        try:
+            # The node edits its voxels in place: it gets a copy, and what was seen stays.
+            self.node = node_from_labelmap(_copied(labels), scene, self.volume, name)
+            self._origin = show_origin(
+                labels, answer.labelmaps.get("touched"), answer.facts, self.volume, scene
+            )
+        except SegmentationAIError:
+            _remove_volume(self.volume)
+            raise
+        self._seen = labels.layers[0]
+        self._stamp = voxels_stamp(self.node)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its nodes are in the scene; a person may have removed them."""
+        return is_in_scene(self.volume, self._scene) and is_in_scene(self.node, self._scene)
+
+    def is_changed(self) -> bool:
+        """Return whether a voxel is other than what was stored last."""
+        if voxels_stamp(self.node) == self._stamp:
+            return False
+        now = self.labels()
+        return len(now.layers) > 1 or not np.array_equal(now.layers[0], self._seen)
+
+    def labels(self) -> Labelmap:
+        """Return the labels as they are now, a copy.
+
+        Raises:
+            SegmentationAIError: Segments do not lie on the voxels of the scan.
+        """
+        return labelmap_from_node(self.node, self.volume)
+
+    def stored(self, labels: Labelmap, facts: Any) -> None:
+        """Say that labels were stored, as the version that the worker's facts name."""
+        self.version = facts["version"]
+        if len(labels.layers) == 1:
+            self._seen = labels.layers[0]
+
+    def show_origin(self, is_shown: bool) -> None:
+        """Show or hide the outlines of how the labels came to be."""
+        display = None if self._origin is None else self._origin.GetDisplayNode()
+        if display is not None:
+            display.SetVisibility(is_shown)
+
+    def show_in_views(self) -> None:
+        """Put the scan into all slice views, and move them to the middle of its labels."""
+        kind = "vtkMRMLSliceCompositeNode"
+        for index in range(self._scene.GetNumberOfNodesByClass(kind)):
+            composite = self._scene.GetNthNodeByClass(index, kind)
+            composite.SetBackgroundVolumeID(self.volume.GetID())
+        where = np.argwhere(self._seen)
+        middle = where.mean(0) if len(where) else (np.array(self._seen.shape) - 1) / 2
+        grid = labelmap_from_node(self.node, self.volume).grid
+        r, a, s = grid.ras_from_ijk(middle[None])[0]
+        slicer.vtkMRMLSliceNode.JumpAllSlices(self._scene, float(r), float(a), float(s))
+
+    def remove(self) -> None:
+        """Take its nodes out of the scene; what is not stored is gone."""
+        for node in (self._origin, self.node):
+            if node is not None and is_in_scene(node, self._scene):
+                remove_preview(node)
+        if is_in_scene(self.volume, self._scene):
+            _remove_volume(self.volume)
+
+
+def _copied(labels: Labelmap) -> Labelmap:
+    layers = tuple(np.array(layer, order="F") for layer in labels.layers)
+    return Labelmap(layers, labels.labels, labels.affine)
+
+
+def _remove_volume(node: slicer.vtkMRMLVolumeNode) -> None:
+    scene = node.GetScene()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.RemoveItem(item, False, False)
+    for index in reversed(range(node.GetNumberOfDisplayNodes())):
+        scene.RemoveNode(node.GetNthDisplayNode(index))
+    scene.RemoveNode(node)
