@@ -204,6 +204,25 @@ def test_curves_are_drawn_where_their_numbers_say(a_slicer):
     assert curve_picture(Curves()).width() == WIDTH
 
 
+def test_what_came_out_is_told_in_sentences_and_a_table_with_and_without_a_base(a_slicer):
+    from SegmentationAILib.scene.training_facts import curves_of, trained_of
+
+    assert curves_of({}) == Curves()
+    row = {
+        "id": "new", "title": "", "base": "", "seconds": 90.0, "cases": 8, "hold_out": 2,
+        "steps": 60, "structures": [["Shell", 0.8], ["Core", None]], "limits": ["Few cases."],
+        "compared": [["a", None, 0.75]], "base_mean": None, "trained_mean": 0.75,
+        "verdict": "Mean Dice 0.750 on 1 held-out case.", "can_replace": False,
+    }  # fmt: skip
+    found = trained_of(row)
+    assert found.table == Table(("Case", "new"), (("a", "0.750"), ("Mean", "0.750")))
+    assert "60 steps and 1.5 min" in found.card
+    assert "Shell 0.800, Core –" in found.card
+    with_base = trained_of({**row, "base": "old", "base_mean": 0.5, "compared": [["a", 0.5, 0.75]]})
+    assert with_base.table.headings == ("Case", "old", "new")
+    assert with_base.table.rows[0] == ("a", "0.500", "0.750")
+
+
 # With the real logic and a real worker
 
 

@@ -206,8 +206,8 @@ class Training:
         watch_call(call, self._ticker, told, self._trained)
 
     def _fetch_sample(self, asked: TrainingAsked, facts: Any) -> None:
-        epoch = int(facts.get("sample", 0))
-        if epoch == self._sample:
+        epoch = int(facts.get("sample", 0))  # a heartbeat tells of none
+        if epoch in (0, self._sample):
             return
         self._sample, case = epoch, str(facts["sample_case"])
 

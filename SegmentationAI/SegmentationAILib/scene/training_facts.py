@@ -222,11 +222,12 @@ def trained_of(row: Mapping[str, Any]) -> Trained:
     if scores and row["hold_out"]:
         card.append(_("Dice on its own grid: {scores}.").format(scores=", ".join(scores)))
     card += [str(one) for one in row["limits"]]
-    headings = (_("Case"), base or _("Before"), str(row["id"]))
     rows = [(str(name), _number(old), _number(new)) for name, old, new in row["compared"]]
     if rows:
         rows.append((_("Mean"), _number(row["base_mean"]), _number(row["trained_mean"])))
-    table = Table(headings, tuple(rows))
+    table = Table((_("Case"), base, str(row["id"])), tuple(rows))
+    if not base:
+        table = Table((_("Case"), str(row["id"])), tuple((name, new) for name, _old, new in rows))
     return Trained(
         str(row["id"]), " ".join(card), str(row["verdict"]), table, base, bool(row["can_replace"])
     )
