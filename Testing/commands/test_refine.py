@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from threshold_network import threshold_network_folder
 
 from SegmentationAILib.__main__ import main
 from SegmentationAILib.core.files import read_labelmap, write_labelmap, write_volume
 from SegmentationAILib.core.labelmap import Label, Labelmap
+from SegmentationAILib.networks.store import NetworkStore
 
 from phantoms import SPHERE_CENTER_RAS, sphere_mask
 
@@ -112,3 +114,36 @@ def test_a_segmentation_on_another_grid_is_refused(a_case, a_sphere_volume, caps
     words = ("--output", a_case / "y.seg.nrrd", "--segmentation", a_case / "s.seg.nrrd")
     assert refine(a_case, *words) == 2
     assert "same grid" in capsys.readouterr().err
+
+
+def test_adapt_answers_all_prompts_at_once_and_keeps_the_network_that_it_made(
+    a_case, a_sphere_volume, tmp_path
+):
+    folder = threshold_network_folder(tmp_path / "net")
+    assert main(["networks", "install", str(folder)]) == 0
+    output, report = a_case / "y.seg.nrrd", a_case / "r.json"
+    words = ("--engine", "adapt", "--network", "net", "--structure", "Sphere", "--device", "cpu")
+    kept = ("--keep-network", "mine", "--report", report)
+    assert refine(a_case, "--output", output, *words, *kept) == 0
+    labelmap = read_labelmap(output)
+    assert dice(labelmap.mask(labelmap.labels[0]), sphere_mask(a_sphere_volume.grid)) > 0.95
+    assert len(json.loads(report.read_text())["prompts"]) == 1
+    assert NetworkStore().find("mine").card.training.parents[0].id == "net"
+    # No prompt at all: the network teaches itself.
+    (a_case / "p.json").write_text('{"prompts": []}')
+    alone = a_case / "z.seg.nrrd"
+    assert refine(a_case, "--output", alone, *words) == 0
+    labelmap = read_labelmap(alone)
+    assert dice(labelmap.mask(labelmap.labels[0]), sphere_mask(a_sphere_volume.grid)) > 0.95
+
+
+def test_a_network_that_cannot_be_kept_is_refused_before_anything_is_computed(a_case, capsys):
+    output = a_case / "y.seg.nrrd"
+    for words, sentence in (
+        (("--keep-network", "mine"), "keeps what --engine adapt makes"),
+        (("--engine", "adapt", "--keep-network", "a/b"), "cannot be the ID of a network"),
+        (("--engine", "adapt", "--keep-network", "subcortical"), "There is a network subcortical"),
+    ):
+        assert refine(a_case, "--output", output, *words) == 2
+        assert sentence in capsys.readouterr().err
+        assert not output.exists()

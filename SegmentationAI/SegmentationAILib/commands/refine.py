@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..core.progress import Progress
     from ..core.prompts import Prompt
     from ..core.volume import Volume
+    from ..refine.change import Change
     from ..refine.one_segment import OneSegment
     from ..refine.session import RefineSession
 
@@ -66,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="default %(default)s"
     )
+    parser.add_argument(
+        "--keep-network", default="", metavar="ID",
+        help="with --engine adapt: install the adapted network under this ID",
+    )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="what was done, as JSON")
 
 
@@ -80,18 +85,23 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     check_target(arguments.output, "segmentation")
     check_engine(arguments.engine or _default_engine())
+    _check_kept(arguments)
     prompts = read_prompts(arguments.prompts)
     with progress_line() as progress:
         progress(0.0, f"Reading {arguments.volume.name}")
         volume, segment = _read(arguments)
         session = _opened(arguments, volume, segment)
         read_seconds = time.perf_counter() - started
-        answers = _answered(session, prompts, progress.part(0.1, 0.95))
+        is_adapted = arguments.engine == "adapt"
+        answer = _answered_together if is_adapted else _answered
+        answers = answer(session, prompts, progress.part(0.1, 0.95))
         mask = session.mask
         notes = [*volume.notes, *segment.labelmap.notes]
         labelmap = segment.with_mask(mask, arguments.network)
         writing = time.perf_counter()
         write_labelmap(labelmap, arguments.output)
+        if arguments.keep_network:
+            session.keep_network(arguments.keep_network)
         session.close()
         progress(1.0, f"Wrote {arguments.output.name}")
     finished = time.perf_counter()
@@ -105,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             "voxels": voxels,
             "volume_ml": round(voxels * volume.grid.voxel_volume_ml, 4),
         },
+        "prompt_count": len(prompts),
         "prompts": answers,
         "seconds": {
             "read": round(read_seconds, 4),
@@ -160,6 +171,24 @@ def _opened(
     return session
 
 
+def _check_kept(arguments: argparse.Namespace) -> None:
+    """Raise when a network is to be kept that cannot be: before anything is computed."""
+    if not arguments.keep_network:
+        return
+    from ..core.errors import SegmentationAIError
+    from ..networks.network_source import check_id
+    from ..networks.store import NetworkStore
+
+    if arguments.engine != "adapt":
+        raise SegmentationAIError("--keep-network keeps what --engine adapt makes; name that.")
+    wanted = check_id(arguments.keep_network)
+    known = {one.card.id.casefold() for one in NetworkStore().listing().networks}
+    if wanted.casefold() in known:
+        raise SegmentationAIError(
+            f"There is a network {wanted} already; choose another ID for --keep-network."
+        )
+
+
 def _answered(
     session: "RefineSession", prompts: "tuple[Prompt, ...]", progress: "Progress"
 ) -> list[dict[str, Any]]:
@@ -169,17 +198,28 @@ def _answered(
         part(0.0, f"Prompt {number + 1} of {len(prompts)}")
         started = time.perf_counter()
         change = session.add(prompt, part)
-        answers.append(
-            {
-                "start_ijk": list(change.start_ijk),
-                "stop_ijk": list(change.stop_ijk),
-                "added": change.added,
-                "removed": change.removed,
-                "seconds": round(time.perf_counter() - started, 4),
-                "notes": list(change.notes),
-            }
-        )
+        answers.append(_answer_row(change, time.perf_counter() - started))
     return answers
+
+
+def _answered_together(
+    session: "RefineSession", prompts: "tuple[Prompt, ...]", progress: "Progress"
+) -> list[dict[str, Any]]:
+    """One answer to all prompts: a network is adapted once, however many there are, or none."""
+    started = time.perf_counter()
+    change = session.add_together(prompts, progress)
+    return [_answer_row(change, time.perf_counter() - started)]
+
+
+def _answer_row(change: "Change", seconds: float) -> dict[str, Any]:
+    return {
+        "start_ijk": list(change.start_ijk),
+        "stop_ijk": list(change.stop_ijk),
+        "added": change.added,
+        "removed": change.removed,
+        "seconds": round(seconds, 4),
+        "notes": list(change.notes),
+    }
 
 
 def _default_engine() -> str:
@@ -201,7 +241,7 @@ def _once(notes: Any) -> list[str]:
 
 
 def _print_summary(report: dict[str, Any]) -> None:
-    segment, count = report["segment"], len(report["prompts"])
+    segment, count = report["segment"], report["prompt_count"]
     prompts = "1 prompt" if count == 1 else f"{count} prompts"
     for note in report["notes"]:
         print(f"note: {note}")

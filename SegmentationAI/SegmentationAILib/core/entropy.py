@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .patches import LogitsSlab
-from .slab_walk import AxisMapping, AxisPlaces, Floats, SlabWalk
+from .slab_walk import AxisMapping, Floats, SlabWalk
 
 Output = Literal["softmax", "sigmoid"]
 
@@ -41,7 +41,7 @@ class EntropyRestorer:
             planes = np.moveaxis(chunk.logits, 1, 0)
             values: NDArray[Any] = np.stack([of_plane(plane) for plane in planes])
             for axis, places in enumerate(chunk.places):
-                values = _interpolated(values, axis, places)
+                values = places.between(values, axis)
             self._walk.source_view(self._entropy, chunk)[:] = values
 
     def entropy(self) -> NDArray[np.float16]:
@@ -70,16 +70,3 @@ def highest_sigmoid_entropy(logits: Floats) -> Floats:
     # The label nearest to one half is the least certain, so only its entropy is needed.
     nearest = np.abs(logits).min(axis=0)
     return softmax_entropy(np.stack([np.zeros_like(nearest), nearest]))
-
-
-def _interpolated(values: NDArray[Any], axis: int, places: AxisPlaces) -> NDArray[Any]:
-    """Values at the source places of one axis."""
-    lower = values.take(places.lower, axis=axis)
-    if not places.reach:
-        return lower
-    upper = values.take(places.lower + 1, axis=axis)
-    fraction = places.fraction.reshape([-1 if a == axis else 1 for a in range(3)])
-    upper -= lower
-    upper *= fraction
-    upper += lower
-    return upper

@@ -66,6 +66,17 @@ class AxisPlaces:
         lower, fraction = self.lower[chosen] - first, self.fraction[chosen]
         return AxisPlaces(covered, lower, fraction, self.reach)
 
+    def between(self, values: NDArray[Any], axis: int) -> NDArray[Any]:
+        """Return values at the source places, linear between the network's, along ``axis``."""
+        lower = values.take(self.lower, axis=axis)
+        if not self.reach:
+            return lower
+        upper = values.take(self.lower + 1, axis=axis)
+        upper -= lower
+        upper *= self.fraction.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+        upper += lower
+        return upper
+
 
 def axis_places(coordinates: NDArray[np.float64], network_voxels: int) -> AxisPlaces:
     """Return where the source indices of one axis lie on an axis of ``network_voxels``.

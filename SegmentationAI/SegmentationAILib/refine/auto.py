@@ -58,7 +58,7 @@ class AutoEngine:
         if result is None:
             result = self._run(progress.part(0.0, _RUN))
             notes = result.notes
-        label = self._named or _label_under(turn, result)
+        label = self._named or label_under(turn, result)
         if label is None:
             answer = self._geodesic.answer(turn, progress.part(_RUN, 1.0))
             return Answer(
@@ -148,8 +148,8 @@ def probabilities_of(mask: Mask, entropy: NDArray[Any], channels: int) -> NDArra
     return np.asarray(np.where(mask, winner, 1 - winner), np.float16)
 
 
-def _label_under(turn: Turn, result: Segmentation) -> Label | None:
-    """The label with most voxels under the first positive prompt, None without one."""
+def label_under(turn: Turn, result: Segmentation) -> Label | None:
+    """Return the label with most voxels under the first positive prompt, None without one."""
     for prompt, placed in zip(turn.prompts, turn.placed, strict=True):
         if prompt.positive:
             layers = [layer[placed.box.slices][placed.voxels] for layer in result.labelmap.layers]

@@ -26,9 +26,10 @@ class Turn:
 
     Attributes:
         volume: The scan, `(C, I, J, K)`; may hold NaN.
-        prompts: All since the mask was last set, in order; never empty.
+        prompts: All since the mask was last set, in order; empty only for an engine that says of
+            itself that it needs none (``needs_prompts`` is False).
         placed: Their voxels, one mask for each prompt (see `core.prompt_voxels`).
-        new: How many of the last ones have not been answered yet, 1 or more.
+        new: How many of the last ones have not been answered yet; 0 only where there are none.
         mask: `(I, J, K)` as it is now; read-only.
         base: The mask as it was last set, before any of these prompts; empty when none was.
     """

@@ -13,6 +13,7 @@ ENGINES: Final[dict[str, str]] = {
     "geodesic": "geodesic:open_geodesic",
     "click": "click_network:open_click",
     "auto": "auto:open_auto",
+    "adapt": "adapt:open_adapt",
 }
 
 

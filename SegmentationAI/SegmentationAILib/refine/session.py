@@ -21,6 +21,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import PromptError
 from ..core.journal import Record
 from ..core.progress import IGNORE, Progress
 from ..core.prompt_voxels import voxels_of_prompt
@@ -224,8 +225,26 @@ class RefineSession(PromptVerbs):
         return self._answered([prompt], progress)
 
     def add_together(self, prompts: Sequence[Prompt], progress: Progress = IGNORE) -> Change:
-        """Answer several prompts as one step, however the session runs; errors as for `add`."""
+        """Answer several prompts as one step, however the session runs; errors as for `add`.
+
+        Without any prompt, neither here nor before, only an engine that can do without answers: it
+        is ``adapt`` that does, by what its network is sure of alone.
+        """
+        if not prompts and (self.prompts or getattr(self._engine, "needs_prompts", True)):
+            raise PromptError("Nothing was pointed at; give at least one prompt.")
         return self._answered(list(prompts), progress)
+
+    def keep_network(self, network_id: str) -> str:
+        """Install the network as the engine ``adapt`` last adapted it; return its ID.
+
+        Raises:
+            PromptError: The engine adapts no network, or has not yet.
+            WeightsError: The ID is taken or cannot be one.
+        """
+        keep = getattr(self._engine, "keep", None)
+        if keep is None:
+            raise PromptError("Only the engine adapt makes a network that can be kept; choose it.")
+        return str(keep(network_id).card.id)
 
     def remove_prompt(self, index: int, progress: Progress = IGNORE) -> Change:
         """Take one prompt back and answer those after it anew, all as one step.
