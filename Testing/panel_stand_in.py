@@ -305,7 +305,7 @@ class StandInLogic(NoStudy):
     def training_starts(self):
         return (
             BaseFacts("", "", "Nothing: a network of random weights", "The plan chooses."),
-            BaseFacts("t1", "", "Start from: Brain structures, MR", "Finds brain structures."),
+            BaseFacts("t1", "", "Brain structures, MR", "Finds brain structures."),
         )
 
     def plan_training(self, asked):

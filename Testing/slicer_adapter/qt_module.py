@@ -1,5 +1,7 @@
 """The module ``qt``: all of Qt's classes in one place, each with PythonQt's manners."""
 
+import ctypes
+import sys
 import types
 from typing import Any
 
@@ -70,6 +72,18 @@ _KEPT = {"QObject", "QApplication", "QCoreApplication", "QGuiApplication", "QMet
 
 def qt_module() -> QtModule:
     """Return a new ``qt``."""
+    _keep_none()
     module = QtModule("qt", __doc__)
     module.QUiLoader = UiLoader
     return module
+
+
+def _keep_none() -> None:
+    """Give None so many references that PySide6 6.12 cannot use them up.
+
+    Most of its functions that return nothing give back one reference to None more than they took,
+    as is right from Python 3.12 on, where None is immortal. In 3.11 a long session ends with "Fatal
+    Python error: none_dealloc". This can go with Python 3.11.
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40

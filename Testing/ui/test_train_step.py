@@ -76,7 +76,7 @@ def test_ticked_cases_of_the_scene_are_planned_with_what_was_chosen(a_train_step
     assert not module.is_shown("trainFolderLine")
     assert not module.is_shown("trainFreezeSelector"), "nothing is kept of nothing"
     module.find("trainCases").item(1).setCheckState(QtCore.Qt.Unchecked)
-    module.choose("trainStartSelector", "Start from: Brain structures, MR")
+    module.choose("trainStartSelector", "Brain structures, MR")
     module.choose("trainFreezeSelector", "What it knows about texture; learn where it lies")
     module.find("trainNameLine").text = "liver-mr"
     module.find("trainMinutesSpin").value = 2.5
@@ -156,6 +156,9 @@ def test_a_training_shows_curves_a_sample_and_the_time_left_and_is_paused_and_en
     assert module.find("trainingLabel").text == "Epoch 2 of 4, loss 0.051, about 2 min left"
     assert module.find("trainingBar").value == 50
     assert module.is_shown("curvesLabel")
+    drawn = pixels_of(module.find("curvesLabel").pixmap)
+    tell(module, curves=replace(CURVES, losses=((1.0, 5.0), (80.0, 0.1))))
+    assert np.array_equal(drawn, pixels_of(module.find("curvesLabel").pixmap)), "not so soon again"
     assert not module.is_shown("sampleLabel")
     assert not module.find("planButton").enabled
     tell(module, sample=a_png(color=(10, 200, 30)), sample_case="case_7")
@@ -163,6 +166,7 @@ def test_a_training_shows_curves_a_sample_and_the_time_left_and_is_paused_and_en
     assert pixels_of(module.find("sampleLabel").pixmap)[5, 5].tolist() == [10, 200, 30]
     module.click("pauseButton")
     tell(module, state="paused")
+    assert not np.array_equal(drawn, pixels_of(module.find("curvesLabel").pixmap))
     assert module.find("pauseButton").text == "Go on"
     module.click("cancelTrainingButton")
     assert module.logic.asked[-2:] == ["pause", "cancel training"]

@@ -65,10 +65,9 @@ class PanelTraining:
         words = _("Nothing: a network of random weights")
         tip = _("The plan chooses the architecture that suits the cases and this computer.")
         found = [BaseFacts("", "", words, tip)]
-        words = _("Start from: {network}")
         for one in self._listed(None):
             if one.state != "available" and not one.is_promptable:
-                found.append(BaseFacts(one.id, "", words.format(network=one.title), one.task))
+                found.append(BaseFacts(one.id, "", one.title, one.task))
         words, tip = _("Nothing: {name}"), _("Random weights of this architecture.")
         found += [BaseFacts("", name, words.format(name=name), tip) for name in ARCHITECTURES]
         return tuple(found)

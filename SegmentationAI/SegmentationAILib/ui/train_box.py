@@ -1,15 +1,18 @@
 """The lower half of *Train*: the plan, the training while it runs, and what came out of it."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 from slicer.i18n import tr as _
 
-from ..scene.training_facts import Trained, TrainingFacts
+from ..scene.training_facts import Curves, Trained, TrainingFacts
 from .curve_picture import WIDTH, curve_picture, png_picture
 from .plain_table import show_table
 from .status_line import StatusLine
 from .train_logic import TrainLogic
 from .words import time_in_words
+
+SECONDS_BETWEEN_DRAWINGS: Final = 0.5
 
 
 class TrainBox:
@@ -23,7 +26,7 @@ class TrainBox:
 
     def __init__(self, ui: Any, logic: TrainLogic, status: StatusLine) -> None:
         self._ui, self._logic, self._status = ui, logic, status
-        self._shown = TrainingFacts()
+        self._shown, self._drawn, self._drawn_at = TrainingFacts(), Curves(), 0.0
         ui.startTrainingButton.connect("clicked()", self._start)
         ui.anewButton.connect("clicked()", self._start_anew)
         ui.pauseButton.connect("clicked()", self._pause)
@@ -43,12 +46,11 @@ class TrainBox:
         ui.trainingBar.visible = facts.is_busy
         ui.trainingLabel.text = _sentence(facts)
         ui.trainingLabel.visible = bool(facts.sentence)
-        if facts.curves is not before.curves and facts.curves.losses:
-            ui.curvesLabel.setPixmap(curve_picture(facts.curves))
+        self._draw(facts)
         ui.curvesLabel.visible = bool(facts.curves.losses)
         if facts.sample is not before.sample and facts.sample:
             ui.sampleLabel.setPixmap(png_picture(facts.sample, WIDTH))
-            caption = _("{case}, held out: as labeled, and as found now")
+            caption = _("{case}, held out: left as labeled, right as found now")
             ui.sampleCaption.text = caption.format(case=facts.sample_case)
         for widget in (ui.sampleLabel, ui.sampleCaption):
             widget.visible = bool(facts.sample)
@@ -59,6 +61,14 @@ class TrainBox:
         ui.trainedTable.visible = facts.trained is not None and bool(facts.trained.table.rows)
         ui.replaceBox.visible = facts.trained is not None and facts.trained.can_replace
         ui.goBackButton.visible = bool(facts.can_go_back)
+
+    def _draw(self, facts: TrainingFacts) -> None:
+        """Draw the curves anew: while steps come in, no more often than a person can follow."""
+        is_soon = time.monotonic() - self._drawn_at < SECONDS_BETWEEN_DRAWINGS
+        if facts.curves is self._drawn or (is_soon and facts.state == "training"):
+            return
+        self._drawn, self._drawn_at = facts.curves, time.monotonic()
+        self._ui.curvesLabel.setPixmap(curve_picture(facts.curves))
 
     def _show_buttons(self, facts: TrainingFacts) -> None:
         ui = self._ui
