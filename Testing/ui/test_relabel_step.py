@@ -194,7 +194,9 @@ def test_ten_minutes_are_recorded_and_a_pause_is_not(a_step, the_study):
     open_case(a_step, 0)
     for _ in range(20):
         now[0] += 30.0
-        a_step.running.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode").Modified()
+        a_step.running.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode").InvokeEvent(
+            slicer.vtkMRMLCrosshairNode.CursorPositionModifiedEvent
+        )
     now[0] += 3600.0
     a_step.press(QtCore.Qt.Key_N)
     wait_for_case(a_step, "case 1")
@@ -248,6 +250,14 @@ def test_closing_the_scene_stores_the_edits(a_step, the_study):
     painted = paint(a_step)
     a_step.running.scene.Clear()
     a_step.wait_until(lambda: open_study(the_study.folder).case("case 0").state == "corrected")
+    before = shifted(truth(0), 2).layers[0]
+    np.testing.assert_array_equal(current(the_study, "case 0"), np.where(painted, 2, before))
+
+
+def test_the_end_of_the_module_stores_the_edits(a_step, the_study):
+    open_case(a_step, 0)
+    painted = paint(a_step)
+    a_step.widget.logic.for_panel().close_study()
     before = shifted(truth(0), 2).layers[0]
     np.testing.assert_array_equal(current(the_study, "case 0"), np.where(painted, 2, before))
 
@@ -384,7 +394,8 @@ def test_propose_again_says_the_cost_trains_in_the_background_and_keeps_what_is_
     # A case can be painted and left while the loop runs.
     painted = paint(module)
     module.wait_until(lambda: not logic.is_proposing(), 240)
-    module.wait_until(lambda: module.find("iterationDot1").visible)
+    module.wait_until(lambda: len(logic.study().iterations) == 2)
+    assert module.is_shown("iterationDot1")
     module.press(QtCore.Qt.Key_N)
     wait_for_case(module, "case 1")
     layer = current(study, "case 0")

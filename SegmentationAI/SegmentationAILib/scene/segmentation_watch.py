@@ -9,7 +9,7 @@ import vtk
 PREVIEW_ATTRIBUTE = "SegmentationAI.Preview"
 
 _SEGMENTATION = slicer.vtkSegmentation
-_EDITS = (
+EDITS = (
     _SEGMENTATION.SegmentAdded,
     _SEGMENTATION.SegmentRemoved,
     _SEGMENTATION.SegmentModified,
@@ -91,7 +91,7 @@ class SegmentationWatch:
         def changed(*_: Any) -> None:
             self._listener.node_changed(node)
 
-        tags = [(segmentation, segmentation.AddObserver(event, changed)) for event in _EDITS]
+        tags = [(segmentation, segmentation.AddObserver(event, changed)) for event in EDITS]
         self._tags[node.GetID()] = [kept, *tags]
 
     def _on_node_modified(self, node: slicer.vtkMRMLSegmentationNode, event: str) -> None:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import slicer
 
+from .segmentation_watch import EDITS
+
 # Longer than one looks at a slice without touching anything; what is longer was a pause.
 IDLE_SECONDS: Final = 60.0
-_MOVED_BY_A_PERSON: Final = ("vtkMRMLSliceNode", "vtkMRMLCameraNode", "vtkMRMLCrosshairNode")
+_MOVED_BY_A_PERSON: Final = ("vtkMRMLSliceNode", "vtkMRMLCameraNode")
 
 
 class WorkClock:
@@ -34,11 +36,14 @@ class WorkClock:
         """Begin to count for the work on a segmentation, from 0."""
         self.stop()
         self._seconds, self._last = 0.0, self._now()
-        followed = [node, node.GetSegmentation()]
+        segmentation = node.GetSegmentation()
+        self._follow(segmentation, *EDITS)
         for kind in _MOVED_BY_A_PERSON:
-            count = self._scene.GetNumberOfNodesByClass(kind)
-            followed += [self._scene.GetNthNodeByClass(index, kind) for index in range(count)]
-        self._tags = [(one, one.AddObserver("AnyEvent", self._moved)) for one in followed]
+            for index in range(self._scene.GetNumberOfNodesByClass(kind)):
+                self._follow(self._scene.GetNthNodeByClass(index, kind), "ModifiedEvent")
+        crosshair = self._scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        if crosshair is not None:
+            self._follow(crosshair, crosshair.CursorPositionModifiedEvent)
 
     def stop(self) -> None:
         """Count no more; what was counted can still be taken."""
@@ -65,6 +70,9 @@ class WorkClock:
     def give_back(self, seconds: float) -> None:
         """Count seconds again that were taken and could not be stored."""
         self._seconds += seconds
+
+    def _follow(self, one: Any, *events: Any) -> None:
+        self._tags += [(one, one.AddObserver(event, self._moved)) for event in events]
 
     def _moved(self, *_: Any) -> None:
         self.touch()

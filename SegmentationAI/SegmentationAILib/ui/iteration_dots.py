@@ -25,6 +25,7 @@ class IterationDots:
     def __init__(self, box: Any, on_click: Callable[[int], None]) -> None:
         self._box, self._on_click = box, on_click
         self._dots: list[Any] = []
+        self._lines: list[Any] = []
 
     def show(self, study: StudyFacts | None, is_enabled: bool) -> None:
         """Show the iterations of a study.
@@ -38,6 +39,8 @@ class IterationDots:
             self._add()
         for number, dot in enumerate(self._dots):
             dot.visible = number < len(iterations)
+            if number:
+                self._lines[number - 1].visible = dot.visible
         if study is None:
             return
         for dot, one in zip(self._dots, iterations, strict=False):
@@ -52,6 +55,13 @@ class IterationDots:
         number, layout = len(self._dots), self._box.layout()
         # The spacer at the end stays there.
         place = layout.count() - 1
+        if number:
+            line = qt.QFrame()
+            line.setFrameShape(qt.QFrame.HLine)
+            line.setMinimumWidth(12)
+            layout.insertWidget(place, line)
+            self._lines.append(line)
+            place += 1
         dot = qt.QToolButton()
         dot.objectName = f"iterationDot{number}"
         dot.autoRaise = True

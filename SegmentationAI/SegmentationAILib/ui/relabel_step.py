@@ -159,6 +159,9 @@ class RelabelStep:
         self._list.show(study, self._filters[index][1], self._logic.open_case_id())
         counts = Counter(state_in_words(one) for one in study.cases) if study else Counter()
         words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        held_out = sum(one.is_held_out for one in study.cases) if study else 0
+        if held_out:
+            words += ", " + _("{count} of them held out").format(count=held_out)
         said = _("{study}: {counts}.")
         name = study.folder.name if study else ""
         self._ui.studyLabel.text = said.format(study=name, counts=words)

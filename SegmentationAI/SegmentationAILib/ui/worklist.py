@@ -15,6 +15,7 @@ Fits = Callable[[CaseFacts], bool]
 _DECIDED: Final = ("accepted", "skipped", "failed")
 _STATE_COLUMN: Final = 1
 _SWATCH: Final = 10
+HELD_OUT: Final = "◆"
 
 
 def filters() -> tuple[tuple[str, Fits], ...]:
@@ -38,6 +39,8 @@ class Worklist:
 
     def __init__(self, table: Any) -> None:
         self._table = table
+        # Cases of one study differ at the end of their names.
+        table.setTextElideMode(qt.Qt.ElideMiddle)
         self._swatches: dict[str, Any] = {}
         self.rows: tuple[CaseFacts, ...] = ()
         # Where the open case was, so that Next goes on there when it is listed no more.
@@ -52,7 +55,7 @@ class Worklist:
         for row, case in enumerate(self.rows):
             item = self._table.item(row, _STATE_COLUMN)
             item.setIcon(self._swatch(case.provenance))
-            item.setToolTip(case.reason or state_in_words(case))
+            item.setToolTip(_tip(case))
         names = [case.id for case in self.rows]
         if open_case in names:
             self._place = names.index(open_case)
@@ -103,11 +106,21 @@ def state_in_words(case: CaseFacts) -> str:
         "skipped": _("skipped"),
         "failed": _("not readable"),
     }
-    said = str(words.get(case.state, case.state))
-    return _("{state}, held out").format(state=said) if case.is_held_out else said
+    return str(words.get(case.state, case.state))
+
+
+def _tip(case: CaseFacts) -> str:
+    said = case.reason or state_in_words(case)
+    if case.is_held_out:
+        more = _("Held out: no network learns from it, its locked labels give the score.")
+        return f"{said}. {more}"
+    return said
 
 
 def _cells(case: CaseFacts, is_open: bool) -> tuple[str, ...]:
     name = f"▸ {case.id}" if is_open else case.id
     dice = "–" if case.dice is None else f"{case.dice:.3f}"
-    return (name, state_in_words(case), f"{case.seconds / 60:.1f}", dice, case.who)
+    state = state_in_words(case)
+    if case.is_held_out:
+        state = f"{state} {HELD_OUT}"
+    return (name, state, f"{case.seconds / 60:.1f}", dice, case.who)
