@@ -22,7 +22,7 @@ class TrainLogic(Protocol):
         """Return the cases of the scene that can be learned from."""
 
     def training_kind(self) -> str:
-        """Return what the scans of the scene are, empty where nothing says it."""
+        """Return what the first case's scan is, empty where nothing says it."""
 
     def training_starts(self) -> tuple[BaseFacts, ...]:
         """Return what can be started from."""

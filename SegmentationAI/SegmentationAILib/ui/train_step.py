@@ -16,6 +16,8 @@ from .status_line import StatusLine
 from .train_box import TrainBox
 from .train_logic import TrainLogic
 
+# Names of networks are parts of commands and folders, in every language.
+_FIRST_NAME: Final = "my-network"
 _FREEZES: Final = ("none", "encoder", "all-but-last")
 _KINDS: Final = ("MR", "CT", "PT", "US", "Other")
 # A sign and a word tell; the color only helps.
@@ -52,7 +54,7 @@ class TrainStep:
                 _("All but its last layer"),
             ]
         )
-        ui.trainNameLine.text = "my-network"
+        ui.trainNameLine.text = _FIRST_NAME
         self._box = TrainBox(ui, logic, status)
         ui.trainDataSelector.connect("currentIndexChanged(int)", self._data_chosen)
         ui.trainFolderLine.connect("currentPathChanged(QString)", self._data_chosen)
