@@ -401,6 +401,12 @@ def test_propose_again_says_the_cost_trains_in_the_background_and_keeps_what_is_
     layer = current(study, "case 0")
     assert (layer[painted] == 2).all()
     assert len(open_study(study.folder).versions("case 0")) == 3
+    module.choose("orderSelector", "At random")
+    module.wait_until(lambda: "worth labeling" in said(module), 60)
+    # The two that nobody has decided, then the corrected one.
+    module.wait_until(lambda: logic.study().cases[-1].id == "case 0")
+    module.choose("orderSelector", "By name")
+    module.wait_until(lambda: logic.study().cases[0].id == "case 0")
 
 
 def test_nothing_of_the_steps_is_enabled_without_a_study(a_module):

@@ -37,8 +37,8 @@ class StudyCase:
         self.version: int | None = answer.facts["version"]
         self.sentence = f"{self.id}: {origin_in_words(answer.facts)}."
         self._scene = scene
-        voxels = np.stack([np.asfortranarray(c) for c in answer.volume.voxels])
-        volume = Volume(voxels, answer.volume.affine)
+        # In Fortran order the node takes the voxels as they are.
+        volume = Volume(np.asfortranarray(answer.volume.voxels), answer.volume.affine)
         self.volume = node_from_volume(volume, scene, self.id)
         name = _("{case} labels").format(case=self.id)
         try:

@@ -69,7 +69,8 @@ class RelabelStep:
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the keys; the case stays open and the loop runs on."""
+        """Let go of the keys; the case stays open and the loop runs on, a review is paused."""
+        self.review.window.close()
         for key in self._keys:
             key.enabled = False
 
