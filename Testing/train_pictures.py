@@ -1,7 +1,7 @@
 """Pictures of the step *Train* on ten hippocampus cases: plan, curves, sample, finished network.
 
-The network that it starts from is trained first, on ten other cases of the same data set, by the
-same clicks. Called by `make_screenshots`.
+The network that it starts from is trained first, from nothing, on ten other cases of the same data
+set, by the same clicks; the curves are of that training. Called by `make_screenshots`.
 """
 
 import time
@@ -10,6 +10,7 @@ from typing import Any
 
 PANEL_WIDTH, LEAST_HEIGHT = 400, 560
 CASES = 10
+STEPS_SEEN = 12
 BEFORE, AFTER = "hippocampus-first", "hippocampus-ours"
 # Minutes of training, on two cores.
 MINUTES = {BEFORE: 2.0, AFTER: 3.0}
@@ -54,8 +55,8 @@ def _train(
     module.panel.open("Train")
     ui, logic = module.panel.train._ui, module.logic.for_panel()
 
-    def see(number: int) -> None:
-        if name == AFTER:
+    def see(number: int, of: str = AFTER) -> None:
+        if name == of:
             _picture(window, folder / f"panel-train-{number}.png")
 
     ui.trainNameLine.text = name
@@ -67,12 +68,11 @@ def _train(
     _wait(lambda: logic.training().state == "planned")
     see(1)
     ui.startTrainingButton.click()
-    _wait(lambda: logic.training().sample and logic.training().fraction > 0.3)
-    see(2)
-    _wait(lambda: logic.training().fraction > 0.8)
+    _wait(lambda: len(logic.training().curves.losses) >= STEPS_SEEN)
+    see(2, of=BEFORE)
+    _wait(lambda: logic.training().sample)
     see(3)
     _wait(lambda: logic.training().state == "finished")
-    _wait(lambda: logic.training().sample)
     see(4)
     print(name, logic.training().sentence, logic.training().trained)
     if name == BEFORE:
