@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..core.prompts import Prompt
     from ..core.volume import Volume
     from ..refine.change import Change
+    from ..refine.engine import Engine
     from ..refine.one_segment import OneSegment
     from ..refine.session import RefineSession
 
@@ -84,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     check_target(arguments.output, "segmentation")
-    check_engine(arguments.engine or _default_engine())
+    if arguments.engine != "growcut":
+        check_engine(arguments.engine or _default_engine())
     _check_kept(arguments)
     prompts = read_prompts(arguments.prompts)
     with progress_line() as progress:
@@ -158,9 +160,14 @@ def _opened(
     structure = arguments.structure
     if arguments.network and not structure:
         structure = structure_known(arguments.network, segment.label.name)
+    engine: str | Engine = arguments.engine or _default_engine()
+    if engine == "growcut":
+        from .growcut_engine import open_growcut
+
+        engine = open_growcut(arguments.network or structure)
     session = RefineSession(
         volume,
-        arguments.engine or _default_engine(),
+        engine,
         arguments.network,
         structure=structure,
         device=arguments.device,

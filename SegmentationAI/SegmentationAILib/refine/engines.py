@@ -46,7 +46,8 @@ def check_engine(name: str) -> None:
     """
     if name not in ENGINES:
         raise SegmentationAIError(
-            f"There is no engine {ascii(name)[:60]}; known are {', '.join(ENGINES)}."
+            f"There is no engine {ascii(name)[:60]}; known are {', '.join(ENGINES)}, "
+            "and on the command line growcut."
         )
 
 
