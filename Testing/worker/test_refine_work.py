@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from threshold_network import threshold_network_folder
 
+from SegmentationAILib.__main__ import main
 from SegmentationAILib.core.errors import PromptError, SegmentationAIError
 from SegmentationAILib.core.progress import IGNORE
 from SegmentationAILib.core.prompt_file import row_of_prompt
@@ -220,3 +222,19 @@ def test_the_scan_of_a_correction_may_hold_nan(a_volume):
     host = AHost(Volume(voxels, a_volume.affine))
     host.click(SPHERE_CENTER_RAS)
     assert host.mask.any()
+
+
+def test_a_network_is_adapted_in_the_worker_and_another_prompt_is_one_more_answer(
+    a_volume, a_home, tmp_path
+):
+    folder = threshold_network_folder(tmp_path / "net")
+    assert main(["networks", "install", str(folder)]) == 0
+    values = {"engine": "adapt", "network": "net", "device": "cpu", "run_mode": "on apply"}
+    host = AHost(a_volume, structure="Sphere", **values)
+    host.click(SPHERE_CENTER_RAS)
+    assert not host.mask.any()
+    assert host.ask("apply").undo_levels == 1
+    sphere = sphere_mask(a_volume.grid)
+    assert 2 * (host.mask & sphere).sum() / (host.mask.sum() + sphere.sum()) > 0.95
+    host.ask("undo")
+    assert not host.mask.any()

@@ -132,6 +132,10 @@ class AdaptEngine:
         part = found[box.slices]
         return Answer(box, part > 0.5, part, notes)
 
+    def prepare(self, progress: Progress = IGNORE) -> None:
+        """Run the network over the whole scan, which the first answer does otherwise."""
+        self._run(progress)
+
     def keep(self, network_id: str, store: NetworkStore | None = None) -> StoredNetwork:
         """Install the network as it was last adapted under an ID of its own and return it.
 

@@ -20,7 +20,7 @@ class CorrectionAsked:
         volume: The scan.
         node: Segmentation of the segment.
         segment_id: The segment.
-        engine: ``geodesic``, ``click`` or ``auto``.
+        engine: ``geodesic``, ``click``, ``auto`` or ``adapt``.
         network: ID of the network of the engine, empty for the engine's own.
         mode: ``add and remove``, ``add only`` or ``remove only``.
         run_mode: ``live``, ``on release`` or ``on apply``.
