@@ -33,10 +33,12 @@ def main() -> int:
         for kind, path in SCANS.items():
             _steps_of(kind, path, Path(folder))
         from refine_pictures import picture_corrections
+        from relabel_pictures import picture_relabelling
         from train_pictures import picture_training
 
         picture_corrections(SHARED, SCREENSHOTS)
         picture_training(SHARED, SCREENSHOTS)
+        picture_relabelling(SHARED, SCREENSHOTS)
     return 0
 
 

@@ -49,7 +49,7 @@ class IterationDots:
             score = "–" if one.holdout_dice is None else f"{one.holdout_dice:.3f}"
             dot.text = "\n".join((mark, name_of_iteration(one.number), score))
             dot.toolTip = _tip(one, is_current)
-            dot.enabled = is_enabled and not is_current and not one.is_rolled_back
+            dot.enabled = is_enabled and not one.is_rolled_back
 
     def _add(self) -> None:
         number, layout = len(self._dots), self._box.layout()

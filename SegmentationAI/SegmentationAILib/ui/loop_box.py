@@ -64,6 +64,9 @@ class LoopBox:
         self._logic.cancel_proposal()
 
     def _roll_back(self, number: int) -> None:
+        study = self._logic.study()
+        if study is None or number == study.current:
+            return
         where = _("iteration {number}").format(number=number) if number else _("the beginning")
         question = _(
             "Go back to the labels of {where}? Later iterations are given up for the loop; nothing "

@@ -41,6 +41,7 @@ class Worklist:
         self._table = table
         # Cases of one study differ at the end of their names.
         table.setTextElideMode(qt.Qt.ElideMiddle)
+        table.setWordWrap(False)
         self._swatches: dict[str, Any] = {}
         self.rows: tuple[CaseFacts, ...] = ()
         # Where the open case was, so that Next goes on there when it is listed no more.
