@@ -117,5 +117,6 @@ def tally_in_words(report: Mapping[str, Any]) -> Outcome:
             hash=report["commitment"]
         ))  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
-        raise SegmentationAIError("The worker's report of a review is not understood.") from error
+        said = _("The worker's report of a review is not understood.")
+        raise SegmentationAIError(said) from error
     return Outcome(said, details="\n".join(details))
