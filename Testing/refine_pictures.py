@@ -40,7 +40,8 @@ SCENES = (
         "ct", "ct-torso-3mm/ct.nii.gz", "ct-torso-3mm/labels.nii.gz", 5, "Liver", (-120, 240), 1.4
     ),
     Scene(
-        "mr", "mr-torso-3mm/mr_small.nii.gz", "mr-torso-3mm/mr_small_labels.nii.gz", 1, "Spleen", (0, 500), 1.05,
+        "mr", "mr-torso-3mm/mr_small.nii.gz", "mr-torso-3mm/mr_small_labels.nii.gz", 1, "Spleen",
+        (0, 500), 1.05,
     ),
 )  # fmt: skip
 
