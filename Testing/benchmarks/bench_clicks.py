@@ -126,7 +126,7 @@ def _tuned(journal: Journal, group: str, data: Path) -> GrowSettings:
 
 
 def _named(settings: GrowSettings) -> str:
-    return f"ball {settings.ball_mm:g} mm, margin {settings.margin_mm:g} mm"
+    return f"ball {settings.ball_mm:g} mm, padded margin {settings.margin_mm:g} mm"
 
 
 def _latest(journal: Journal, options: argparse.Namespace, version: str) -> dict[str, dict]:
@@ -135,6 +135,8 @@ def _latest(journal: Journal, options: argparse.Namespace, version: str) -> dict
     for key, row in journal.courses.items():
         versions = {"click": version, "geodesic": options.geodesic_version}
         is_wanted = key.engine in options.engines and key.group in options.groups
+        # Courses of before the filter's image was padded are no courses of Grow from seeds.
+        is_wanted = is_wanted and (key.engine != GROW or "padded" in key.version)
         if is_wanted and versions.get(key.engine, key.version) == key.version:
             found.setdefault(key.engine, {})[key.group, key.target] = row
     return found

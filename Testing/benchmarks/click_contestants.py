@@ -72,7 +72,8 @@ class GrowFromSeeds(Opened):
     """Slicer's vtkImageGrowCutSegment, kept alive between clicks as the Segment Editor does.
 
     Seeds are balls at the clicks; what a click says holds against the shell and earlier clicks.
-    Where the shell moves (a click outside of what there was), the filter starts anew.
+    Where the shell moves (a click outside of what there was), the filter starts anew. It does not
+    grow from the outermost voxels of its image, so that it gets one more all around.
     """
 
     def __init__(self, volume: Volume, settings: GrowSettings) -> None:
@@ -90,11 +91,13 @@ class GrowFromSeeds(Opened):
         box = self._shell_box()
         if box != self._box:
             self._box, self._filter = box, self._make()
-            intensities = np.ascontiguousarray(self._volume.voxels[0][box].T, np.float32)
-            self._filter.SetIntensityVolume(_vtk_image(intensities))
-        self._filter.SetSeedLabelVolume(_vtk_image(self._seeds().T.copy()))
+            intensities = np.pad(self._volume.voxels[0][box], 1, mode="edge").T
+            self._filter.SetIntensityVolume(
+                _vtk_image(np.ascontiguousarray(intensities, np.float32))
+            )
+        self._filter.SetSeedLabelVolume(_vtk_image(np.pad(self._seeds(), 1).T.copy()))
         self._filter.Update()
-        labels = _numpy(self._filter.GetOutput()).T
+        labels = _numpy(self._filter.GetOutput()).T[1:-1, 1:-1, 1:-1]
         mask = np.zeros(self._volume.grid.shape, dtype=bool)
         mask[box] = labels == 1
         return mask
