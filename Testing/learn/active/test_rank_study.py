@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from relabel_study import BASE, by_formula, store_with_base
-from study_files import LABELS, SHAPE, scan, shifted, study_folders, study_source, truth
+from study_files import LABELS, SHAPE, scan, study_folders, study_source, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.files import write_volume
@@ -70,7 +70,8 @@ def test_accepted_skipped_and_held_out_cases_are_not_asked_about(store, tmp_path
     study = create_study(tmp_path / "study", source)
     held_out = [case.id for case in study.cases() if case.is_held_out]
     free = [case.id for case in study.cases() if not case.is_held_out]
-    accept(study, free[0], shifted(truth(0), 0), Work("me"), study.case(free[0]).current)
+    own = truth(int(free[0].removeprefix("case ")))
+    accept(study, free[0], own, Work("me"), study.case(free[0]).current)
     skip(study, free[1])
     found = rank_study(study, RankRequest("random", 10), store)
     assert held_out
