@@ -4,6 +4,7 @@ import slicer
 
 from .commit import add_empty_segmentation
 from .commit_plan import plan_of_commit
+from .node_removal import remove_displayable
 from .prepared_result import PreparedResult
 from .segment_writing import Target, share_layers
 from .segmentation_state import let_go
@@ -45,19 +46,10 @@ def show_preview(
 
 def remove_preview(node: slicer.vtkMRMLSegmentationNode) -> None:
     """Take a preview out of its scene with everything that came with it."""
-    scene = node.GetScene()
-    if scene is None:
+    if node.GetScene() is None:
         return
     segmentation = node.GetSegmentation()
-    # The hierarchy knows items by the address of their node: one that is left behind would be taken
-    # for the item of the next node that is made there.
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    item = hierarchy.GetItemByDataNode(node)
-    if item:
-        hierarchy.RemoveItem(item, False, False)
-    for index in reversed(range(node.GetNumberOfDisplayNodes())):
-        scene.RemoveNode(node.GetNthDisplayNode(index))
-    scene.RemoveNode(node)
+    remove_displayable(node)
     # After the node has left: a slice view that shows it crashes when a segment loses its voxels
     # while the display node is gone (slicer-core 5.11).
     let_go(segmentation)

@@ -10,6 +10,7 @@ from ..core.labelmap import Labelmap
 from ..core.volume import Volume
 from ..worker.client import StudyAnswer, WorkerError
 from .case_origin import origin_in_words, show_origin
+from .node_removal import remove_displayable
 from .preview import remove_preview
 from .scan_witness import is_in_scene
 from .segmentation_node import labelmap_from_node, node_from_labelmap
@@ -48,7 +49,7 @@ class StudyCase:
                 labels, answer.labelmaps.get("touched"), answer.facts, self.volume, scene
             )
         except SegmentationAIError:
-            _remove_volume(self.volume)
+            remove_displayable(self.volume)
             raise
         self._seen = labels.layers[0]
         self._stamp = voxels_stamp(self.node)
@@ -103,20 +104,9 @@ class StudyCase:
             if node is not None and is_in_scene(node, self._scene):
                 remove_preview(node)
         if is_in_scene(self.volume, self._scene):
-            _remove_volume(self.volume)
+            remove_displayable(self.volume)
 
 
 def _copied(labels: Labelmap) -> Labelmap:
     layers = tuple(np.array(layer, order="F") for layer in labels.layers)
     return Labelmap(layers, labels.labels, labels.affine)
-
-
-def _remove_volume(node: slicer.vtkMRMLVolumeNode) -> None:
-    scene = node.GetScene()
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    item = hierarchy.GetItemByDataNode(node)
-    if item:
-        hierarchy.RemoveItem(item, False, False)
-    for index in reversed(range(node.GetNumberOfDisplayNodes())):
-        scene.RemoveNode(node.GetNthDisplayNode(index))
-    scene.RemoveNode(node)
