@@ -154,3 +154,18 @@ def a_sample_data_module(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=SampleDataLogic))
     return registered
+
+
+@pytest.fixture(scope="module")
+def a_worker_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def a_worker(a_worker_home):
+    """A real worker process with a home of its own."""
+    from SegmentationAILib.worker.client import LocalWorker
+
+    worker = LocalWorker(home=a_worker_home)
+    yield worker
+    worker.close()

@@ -10,7 +10,6 @@ from SegmentationAILib.scene.refine_facts import CorrectionAsked, CorrectionFact
 from SegmentationAILib.scene.segment_protection import set_locked
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
 from SegmentationAILib.scene.volume_node import node_from_volume
-from SegmentationAILib.worker.client import LocalWorker
 
 from phantoms import SPHERE_CENTER_RAS, sphere_mask, sphere_volume
 
@@ -201,18 +200,6 @@ def test_without_a_segment_a_click_asks_for_one(a_refine_step):
 
 
 # With the real logic and a real worker
-
-
-@pytest.fixture(scope="module")
-def a_worker_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def a_worker(a_worker_home):
-    worker = LocalWorker(home=a_worker_home)
-    yield worker
-    worker.close()
 
 
 @pytest.fixture

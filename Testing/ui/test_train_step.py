@@ -24,7 +24,6 @@ from SegmentationAILib.scene.training_facts import (
     TrainingFacts,
 )
 from SegmentationAILib.scene.volume_node import node_from_volume
-from SegmentationAILib.worker.client import LocalWorker
 
 WIDTH, HEIGHT = 360, 180
 PLANNED = TrainingFacts(
@@ -228,18 +227,6 @@ def test_what_came_out_is_told_in_sentences_and_a_table_with_and_without_a_base(
 
 
 # With the real logic and a real worker
-
-
-@pytest.fixture(scope="module")
-def a_worker_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def a_worker(a_worker_home):
-    worker = LocalWorker(home=a_worker_home)
-    yield worker
-    worker.close()
 
 
 @pytest.fixture
