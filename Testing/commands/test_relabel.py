@@ -55,6 +55,18 @@ def test_from_weak_labels_to_exported_ones(the_words, tmp_path, capsys):
     assert (other == truth(0).layers[0]).mean() > 0.99
 
 
+def test_first_labels_can_be_made_by_the_base_network(the_words, tmp_path, capsys):
+    at = the_words.index("--weak-labels")
+    words = [*the_words[:at], *the_words[at + 2 :], "--weak-method", "network", "--device", "cpu"]
+    assert main(words) == 0
+    assert "4 cases: 4 weak; 0 held out." in capsys.readouterr().out
+    case = status(tmp_path, capsys)["cases"][0]
+    assert (case["state"], case["provenance"], case["who"]) == ("weak", "weak", "network")
+    with pytest.raises(SystemExit) as ended:
+        main([*the_words, "--weak-method", "otsu"])
+    assert ended.value.code == 2
+
+
 def test_rolling_back_brings_the_weak_labels_back(the_words, tmp_path, capsys):
     study = str(tmp_path / "study")
     main(the_words)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from relabel_study import BASE, relabel_study, store_with_base, tools
 from relabel_work import trainable_base
-from study_files import LABELS, made_study, scan, shifted, truth
+from study_files import LABELS, made_study, scan, shifted, study_folders, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.labelmap import Label, Labelmap
@@ -215,3 +215,42 @@ def test_nothing_that_a_reader_gets_tells_the_sides_apart(tmp_path):
     assert left.notes == right.notes == ()
     assert set(shown.facts) == {"item", "done", "total", "axis", "place"}
     assert shown.volume.notes == ()
+
+
+def test_a_study_is_made_through_the_wire_and_a_refusal_leaves_nothing(tmp_path, a_home):
+    store_with_base(a_home)
+    folders = study_folders(tmp_path, 3)
+    values = {
+        "images": str(folders["images"]), "labels": str(folders["weak"]), "references": "",
+        "base": BASE, "hold_out": 0.3, "device": "cpu",
+    }  # fmt: skip
+
+    def ask(action, **changes):
+        asked = StudyAsked(action, str(tmp_path / "study"), values | changes)
+        frame = StudyDesk().do(frame_of_study_asked(asked), "me", IGNORE, takes_paths=True)
+        return study_answer_of_frame(frame).facts
+
+    for wrong, sentence in (
+        ({"labels": str(tmp_path / "none")}, "is not a folder"),
+        ({"base": "nowhere"}, "no network nowhere"),
+        ({"hold_out": 0.01}, "choose another share"),
+        ({"images": "images"}, "in full"),
+        ({"hold_out": float("nan")}, "has to be a number"),
+    ):
+        with pytest.raises(SegmentationAIError, match=sentence):
+            ask("make", **wrong)
+        assert not (tmp_path / "study").exists()
+    assert ask("make") == {"cases": 3, "held_out": 1, "failed": {}}
+    assert [case.state for case in open_study(tmp_path / "study").cases()] == ["weak"] * 3
+    # The network of thresholds is not trained by steps, so it is not offered.
+    assert ask("bases") == {"bases": []}
+
+
+def test_networks_that_can_be_trained_are_offered_as_a_base(tmp_path, a_home):
+    store = NetworkStore(a_home)
+    install(store, InstallRequest(str(trainable_base(tmp_path / "base"))), lambda *_: None)
+    asked = StudyAsked("bases", "")
+    frame = StudyDesk().do(frame_of_study_asked(asked), "me", IGNORE, takes_paths=True)
+    assert study_answer_of_frame(frame).facts == {
+        "bases": [{"id": BASE, "title": "Thresholds", "task": "Finds two spheres."}]
+    }

@@ -7,6 +7,7 @@ the next labels. What a person corrects weighs more and stays; what a person acc
 Examples:
   segmentationai relabel init study --images mr --weak-labels weak --base subcortical
   segmentationai relabel init study --images mr --weak-labels weak --base net --hold-out 0.2
+  segmentationai relabel init study --images mr --weak-method network --base net
   segmentationai relabel run study --iterations 3 --epochs 15
   segmentationai relabel run study --scheme cross-fit --gate 0.7   options of the loop, see below
   segmentationai relabel status study --json
@@ -69,9 +70,15 @@ def _add_init(found: Any) -> None:
         "--images", type=Path, required=True, metavar="FOLDER",
         help="volumes, or folders with a DICOM series each; they stay where they are",
     )  # fmt: skip
-    init.add_argument(
-        "--weak-labels", type=Path, required=True, metavar="FOLDER",
+    first = init.add_mutually_exclusive_group(required=True)
+    first.add_argument(
+        "--weak-labels", type=Path, metavar="FOLDER",
         help="labelmaps of the same names; they are copied",
+    )  # fmt: skip
+    first.add_argument(
+        "--weak-method", choices=("network", "otsu", "kmeans"),
+        help="makes the first labels now: network, what the base answers as it is; otsu, the "
+        "largest piece above Otsu's threshold; kmeans, the brighter two of three clusters",
     )  # fmt: skip
     init.add_argument(
         "--base", required=True, metavar="ID", help="network that each iteration starts from"
@@ -86,6 +93,10 @@ def _add_init(found: Any) -> None:
     init.add_argument(
         "--seed", type=int, default=0, metavar="N", help="chooses the held-out cases (default: 0)"
     )
+    init.add_argument(
+        "--device", default="auto", metavar="D",
+        help="of --weak-method network: auto, cpu, cuda, cuda:N or mps",
+    )  # fmt: skip
 
 
 def _add_run(found: Any) -> None:

@@ -14,28 +14,20 @@ DECATHLON: Final = "decathlon"
 
 def make_study(arguments: argparse.Namespace) -> None:
     """``init``: make a study and say what its cases are like."""
-    from ..core.errors import WeightsError
-    from ..learn.study.create import StudySource, create_study
-    from ..networks.store import NetworkStore
+    from ..learn.relabel.new_study import NewStudy
+    from ..learn.relabel.new_study import make_study as make
 
-    base = NetworkStore().find(arguments.base)
-    if base.weights is None:
-        raise WeightsError(
-            f"The network {arguments.base} is not installed; run: segmentationai networks install "
-            f"{arguments.base}"
-        )
-    source = StudySource(
+    asked = NewStudy(
         images=arguments.images,
-        weak_labels=arguments.weak_labels,
-        base=base.card.id,
-        base_sha256=base.card.sha256,
-        base_labels=base.card.labels,
+        weak_labels=arguments.weak_labels or arguments.weak_method,
+        base=arguments.base,
         references=arguments.reference,
         hold_out=arguments.hold_out,
         seed=arguments.seed,
+        device=arguments.device,
     )
     with progress_line() as progress:
-        study = create_study(arguments.study, source, progress)
+        study = make(arguments.study, asked, progress)
     cases = study.cases()
     counts = Counter(case.state for case in cases)
     held_out = [case.id for case in cases if case.is_held_out]

@@ -13,6 +13,7 @@ from .history import RunHistory
 from .lane import Lane
 from .protocol import PROGRAM, PROGRAM_VERSION, PROTOCOL_VERSION, WorkerError
 from .served_call import ServedCall
+from .wire_study import FREE_ACTIONS
 from .wire_study import LONG_ACTIONS as LONG_ON_STUDIES
 from .wire_train import LONG_ACTIONS
 
@@ -47,6 +48,8 @@ class Office:
         self._training = Lane("trainings")
         self._studies: Any = None
         self._study_answers = Lane("studies")
+        # Minutes where a network makes the first labels: neither cases nor trainings wait for it.
+        self._new_studies = Lane("new studies")
         self._corrections: Any = None
         self._prompts = Lane("prompts", idle=self._forget_corrections, idle_seconds=idle_seconds)
 
@@ -73,6 +76,8 @@ class Office:
         if name == "study":
             is_long = frame.header.get("action") in LONG_ON_STUDIES
             own["study"] = self._training if is_long else self._study_answers
+            if frame.header.get("action") in FREE_ACTIONS:
+                own["study"] = self._new_studies
         lane = own.get(name, self._answers)
         if lane.is_full:
             raise WorkerError(f"{lane.waiting} calls wait already; try again later.")
@@ -139,6 +144,7 @@ class Office:
             self._prompts,
             self._training,
             self._study_answers,
+            self._new_studies,
         )
 
     def _forget_old(self) -> None:

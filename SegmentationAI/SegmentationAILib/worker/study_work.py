@@ -83,8 +83,12 @@ class StudyDesk:
                 "no server in the step Settings, or run segmentationai relabel on the server."
             )
         asked = study_asked_of_frame(frame)
+        if asked.action == "bases":
+            return frame_of_study_answer(_bases())
         if not Path(asked.folder).is_absolute():
             raise WorkerError("The folder of the study has to be named in full.")
+        if asked.action == "make":
+            return frame_of_study_answer(_make(asked, progress))
         study = open_study(Path(asked.folder))
         return frame_of_study_answer(self._acts[asked.action](study, asked, owner, progress))
 
@@ -162,6 +166,19 @@ class StudyDesk:
         held = self._open.pop(owner, None)
         if held is not None:
             held[2].close()
+
+
+def _bases() -> StudyAnswer:
+    # Seconds to import, and a worklist is shown without it.
+    from .study_make_work import bases
+
+    return bases()
+
+
+def _make(asked: StudyAsked, progress: Progress) -> StudyAnswer:
+    from .study_make_work import make
+
+    return make(asked, progress)
 
 
 def _spend(study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer:

@@ -25,11 +25,13 @@ from .wire_volumes import (
 
 StudyAction = Literal[
     "list", "read", "spend", "leave", "correct", "accept", "skip", "reopen", "rollback", "export",
-    "open review", "next pair", "answer", "close review", "report", "run", "rank",
+    "open review", "next pair", "answer", "close review", "report", "run", "rank", "bases", "make",
 ]  # fmt: skip
 ACTIONS: Final[tuple[str, ...]] = get_args(StudyAction)
 # These train or run networks; all others answer while they do.
 LONG_ACTIONS: Final = ("run", "rank")
+# These need no study that is there.
+FREE_ACTIONS: Final = ("bases", "make")
 MOST_LABELMAPS: Final = 4
 
 
@@ -39,7 +41,7 @@ class StudyAsked:
 
     Attributes:
         action: See `study_work` for what each takes and answers.
-        folder: Of the study, absolute.
+        folder: Of the study, absolute; empty for ``bases``.
         values: Plain values by name.
         labels: Of ``correct`` and ``accept``, on the grid of the case's scan.
     """

@@ -24,9 +24,17 @@ from .label_table import labels_to_text
 from .leak import check_no_leak
 from .records import Case, LabelVersion, Making, State
 from .schema import create_tables
-from .source_folders import FoundCase, LabelTable, found_case, labels_for, volumes_in
+from .source_folders import (
+    FirstLabels,
+    FoundCase,
+    LabelTable,
+    found_case,
+    labels_for,
+    volumes_in,
+)
 from .study import LOCKS, Facts, Study, now, open_study
 from .versions import NewVersion, insert_version, make_current, stored_labels, this_person
+from .weak_method import WeakMethod
 
 UNFINISHED: Final = ".unfinished-study"
 _STAGING: Final = ".study.sqlite.new"
@@ -38,7 +46,8 @@ class StudySource:
 
     Attributes:
         images: Folder of the volumes; they stay there.
-        weak_labels: Folder with a labelmap of the same name for each; they are copied.
+        weak_labels: Folder with a labelmap of the same name for each, which are copied; or the
+            method that makes them now.
         base: ID of the network that each iteration starts from.
         base_sha256: Of its weights.
         base_labels: Its label table.
@@ -48,7 +57,7 @@ class StudySource:
     """
 
     images: Path
-    weak_labels: Path
+    weak_labels: Path | WeakMethod
     base: str
     base_sha256: str
     base_labels: tuple[Label, ...] = ()
@@ -91,9 +100,10 @@ def _fill(folder: Path, source: StudySource, volumes: dict[str, Path], progress:
     cases: list[Case] = []
     versions: list[LabelVersion] = []
     for key, (case_id, path) in enumerate(volumes.items(), 1):
-        progress((key - 1) / len(volumes), f"Reading {case_id}")
-        found = found_case(case_id, path, labels_for(case_id, path, source.weak_labels))
-        case, version = _entered(folder, key, found, table)
+        part = progress.part((key - 1) / len(volumes), key / len(volumes))
+        part(0.0, f"Reading {case_id}")
+        found = found_case(case_id, path, _first_labels(case_id, path, source.weak_labels, part))
+        case, version = _entered(folder, key, found, table, _making(source.weak_labels))
         cases.append(case)
         versions += [version] if version else []
     _check_usable(cases, source)
@@ -112,8 +122,23 @@ def _fill(folder: Path, source: StudySource, volumes: dict[str, Path], progress:
     _write_index(folder, facts, rows, versions)
 
 
+def _first_labels(
+    case_id: str, path: Path, weak: Path | WeakMethod, progress: Progress
+) -> FirstLabels:
+    if isinstance(weak, Path):
+        return labels_for(case_id, path, weak)
+    told = Progress(lambda fraction, sentence: progress(fraction, f"{case_id}: {sentence}"))
+    return lambda volume: weak.label(volume, told)
+
+
+def _making(weak: Path | WeakMethod) -> Making:
+    if isinstance(weak, Path):
+        return Making("weak", this_person())
+    return Making("weak", weak.name, network=weak.network, weights_sha256=weak.weights_sha256)
+
+
 def _entered(
-    folder: Path, key: int, found: FoundCase, table: LabelTable
+    folder: Path, key: int, found: FoundCase, table: LabelTable, making: Making
 ) -> tuple[Case, LabelVersion | None]:
     reason = found.reason
     if found.labels is not None and not reason:
@@ -124,7 +149,7 @@ def _entered(
                 state, reason, False, 0.0, None if labels is None else 1)  # fmt: skip
     if labels is None:
         return case, None
-    making, made_at = Making("weak", this_person()), now()
+    made_at = now()
     file = stored_labels(folder, case, 1, NewVersion(labels, making), made_at)
     return case, LabelVersion(key, 1, None, making, made_at, {"labels": file})
 
@@ -176,7 +201,7 @@ def _write_index(
 
 def _check_source(source: StudySource) -> None:
     for name, path in (("weak labels", source.weak_labels), ("references", source.references)):
-        if path is not None and not path.is_dir():
+        if isinstance(path, Path) and not path.is_dir():
             raise SegmentationAIError(f"{path.name} is not a folder; give that of the {name}.")
     if not 0.0 <= source.hold_out < 1.0:
         raise SegmentationAIError(
@@ -187,12 +212,11 @@ def _check_source(source: StudySource) -> None:
 def _check_usable(cases: Sequence[Case], source: StudySource) -> None:
     if any(case.state == "weak" for case in cases):
         return
-    first = next((f"{c.id}: {c.reason}" for c in cases if c.reason), "")
+    first = next((f"The first: {c.id}: {c.reason}" for c in cases if c.reason), "")
+    wanted = f"Labels of the volumes' names are expected in {source.weak_labels.name}."
     raise SegmentationAIError(
-        f"None of the {len(cases)} cases has labels that can be used. "
-        + (f"The first: {first}" if first else
-           f"Labels of the volumes' names are expected in {source.weak_labels.name}.")
-    )  # fmt: skip
+        f"None of the {len(cases)} cases has labels that can be used. {first or wanted}"
+    )
 
 
 def _claim(folder: Path) -> None:

@@ -4,7 +4,7 @@ A file that cannot be read costs its own case and no other.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from ...core.labelmap import Label, Labelmap
 from ...core.one_layer import default_label, merged
 from ...core.volume import Grid, Volume, check_same_grid
 from .label_files import sha256_of_file
+
+# A file, what makes them of the volume, or none.
+FirstLabels = Path | Callable[[Volume], Labelmap] | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def labels_for(case_id: str, volume: Path, folder: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def found_case(case_id: str, volume: Path, labels: Path | None) -> FoundCase:
+def found_case(case_id: str, volume: Path, labels: FirstLabels) -> FoundCase:
     """Read a case and return it, with the reason in it where something is wrong."""
     try:
         file_hash = sha256_of_volume(volume)
@@ -98,7 +101,10 @@ def found_case(case_id: str, volume: Path, labels: Path | None) -> FoundCase:
     if labels is None:
         return FoundCase(case_id, volume.name, *hashes, None, "")
     try:
-        labelmap = labelmap_on(read.grid, labels, volume.name)
+        if isinstance(labels, Path):
+            labelmap = labelmap_on(read.grid, labels, volume.name)
+        else:
+            labelmap = labels(read)
     except (SegmentationAIError, OSError) as error:
         return FoundCase(case_id, volume.name, *hashes, None, _sentence(error))
     return FoundCase(case_id, volume.name, *hashes, labelmap, "")
