@@ -27,3 +27,6 @@ class NoStudy:
 
     def is_proposing(self):
         return False
+
+    def is_making_study(self):
+        return False

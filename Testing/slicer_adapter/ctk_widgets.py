@@ -102,7 +102,7 @@ class ctkPathLineEdit(Manners, QtWidgets.QWidget):  # noqa: N801
         str, lambda self: self._adapter_settings_key, _set_settings_key
     )
     filters = QtCore.Property(int, lambda self: 0, lambda self, value: None)
-    ctkPathLineEdit__Dirs = 2  # noqa: N815
+    Dirs = 2
 
 
 def ctk_module() -> types.ModuleType:

@@ -169,3 +169,23 @@ def a_worker(a_worker_home):
     worker = LocalWorker(home=a_worker_home)
     yield worker
     worker.close()
+
+
+@pytest.fixture(scope="module")
+def the_process(tmp_path_factory):
+    """One worker for all tests of a file: it takes seconds to start."""
+    from SegmentationAILib.worker.client import LocalWorker
+
+    worker = LocalWorker(home=tmp_path_factory.mktemp("worker-home"))
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def a_panel_worker(the_process, a_slicer, monkeypatch):
+    """The worker, which the panel gets; the panel's end does not end it."""
+    from SegmentationAI import SegmentationAILogic
+
+    monkeypatch.setattr(the_process, "close", lambda: None)
+    monkeypatch.setattr(SegmentationAILogic.__init__, "__defaults__", (the_process,))
+    return the_process

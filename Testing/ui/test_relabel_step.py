@@ -24,7 +24,6 @@ from SegmentationAILib.scene.segment_editors import SegmentEditors
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node
 from SegmentationAILib.scene.volume_node import grid_of_node
 from SegmentationAILib.scene.vtk_voxels import scalars_from_voxels
-from SegmentationAILib.worker.client import LocalWorker
 
 HOLDOUT = (0.8, 0.85)
 
@@ -40,24 +39,6 @@ def iterate(study, off):
     finish(study, one.number, Outcome("d" * 64, 0.9, 0.1, dice, "Goes on.", True, 120.0))
 
 
-@pytest.fixture(scope="module")
-def the_process(tmp_path_factory):
-    """One worker for all tests: it takes seconds to start."""
-    worker = LocalWorker(home=tmp_path_factory.mktemp("worker-home"))
-    yield worker
-    worker.close()
-
-
-@pytest.fixture
-def a_worker(the_process, a_slicer, monkeypatch):
-    """The worker, which the panel gets; the panel's end does not end it."""
-    from SegmentationAI import SegmentationAILogic
-
-    monkeypatch.setattr(the_process, "close", lambda: None)
-    monkeypatch.setattr(SegmentationAILogic.__init__, "__defaults__", (the_process,))
-    return the_process
-
-
 @pytest.fixture
 def the_study(tmp_path):
     """Three cases; two iterations, of which the first found the truth."""
@@ -68,7 +49,7 @@ def the_study(tmp_path):
 
 
 @pytest.fixture
-def a_step(a_worker, the_study, opened):
+def a_step(a_panel_worker, the_study, opened):
     """The step with the study open."""
     module = opened()
     module.panel.open("Relabel")
@@ -375,9 +356,9 @@ def test_a_folder_without_a_study_is_refused_in_a_sentence(a_step, tmp_path):
 
 @pytest.mark.slow
 def test_propose_again_says_the_cost_trains_in_the_background_and_keeps_what_is_painted(
-    a_worker, tmp_path, opened, monkeypatch
+    a_panel_worker, tmp_path, opened, monkeypatch
 ):
-    store = NetworkStore(a_worker._home)
+    store = NetworkStore(a_panel_worker._home)
     install(store, InstallRequest(str(trainable_base(tmp_path / "base"))), lambda *_: None)
     study = relabel_study(tmp_path, store, 3)
     module = opened()

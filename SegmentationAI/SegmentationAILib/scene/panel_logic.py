@@ -17,6 +17,7 @@ from .panel_computer import PanelComputer
 from .panel_export import PanelExport
 from .panel_facts import Accepted, SegmentFacts
 from .panel_loop import PanelLoop
+from .panel_new_study import PanelNewStudy
 from .panel_queue import PanelQueue
 from .panel_refine import PanelRefine
 from .panel_review import PanelReview
@@ -42,6 +43,7 @@ class ScenePanelLogic(
     PanelQueue,
     PanelRefine,
     PanelStudy,
+    PanelNewStudy,
     PanelLoop,
     PanelReview,
     PanelCompare,
@@ -85,6 +87,7 @@ class ScenePanelLogic(
         PanelRefine.__init__(self, scene, logic, setup, ticker, self.networks)
         link = StudyLink(setup, ticker)
         PanelStudy.__init__(self, scene, link)
+        PanelNewStudy.__init__(self, setup, ticker, self.open_study)
         PanelLoop.__init__(self, link, self.store_case)
         PanelReview.__init__(self, link)
         PanelCompare.__init__(self, scene, setup, ticker)
@@ -159,6 +162,7 @@ class ScenePanelLogic(
         """End the worker, what runs in it, and the journal."""
         self.follow(None, None, lambda table: None)
         self.discard_correction()
+        self.cancel_new_study()
         self.close_study()
         self.close_training()
         self.close_queue()

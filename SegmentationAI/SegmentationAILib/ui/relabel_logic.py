@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..scene.panel_facts import Outcome
+from ..scene.panel_new_study import StudyWanted
 from ..scene.review_pair import ReviewPair
 from ..scene.study_facts import StudyFacts
+from ..scene.training_facts import BaseFacts
 
 OnEnd = Callable[[Outcome], None]
 OnProgress = Callable[[float, str, float | None], None]
@@ -53,6 +55,22 @@ class WorklistLogic(Protocol):
 
     def is_study_busy(self) -> bool:
         """Return whether a case is being read or stored."""
+
+
+class NewStudyLogic(Protocol):
+    """What making a study needs."""
+
+    def study_bases(self, on_bases: Callable[[tuple[BaseFacts, ...]], None], on_end: OnEnd) -> None:
+        """Tell the networks that a study can start from, or why they are not known."""
+
+    def make_study(self, wanted: StudyWanted, on_progress: OnProgress, on_end: OnEnd) -> None:
+        """Make a study in the background and open it."""
+
+    def is_making_study(self) -> bool:
+        """Return whether a study is being made."""
+
+    def cancel_new_study(self) -> None:
+        """End the making; nothing of the study is left."""
 
 
 class LoopLogic(Protocol):
@@ -106,5 +124,5 @@ class ReviewLogic(Protocol):
         """Tell the tally of a review that is closed."""
 
 
-class RelabelLogic(WorklistLogic, LoopLogic, ReviewLogic, Protocol):
+class RelabelLogic(WorklistLogic, NewStudyLogic, LoopLogic, ReviewLogic, Protocol):
     """Everything that the step needs."""

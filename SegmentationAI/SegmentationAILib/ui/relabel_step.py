@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Outcome
 from .loop_box import LoopBox
+from .new_study_box import NewStudyBox
 from .panel_state import PanelState
 from .relabel_logic import RelabelLogic
 from .review_box import ReviewBox
@@ -19,6 +20,8 @@ from .study_export_box import StudyExportBox
 from .worklist import Worklist, filters, state_in_words
 
 _KEYS: Final = ("N", "P", "A", "S")
+# In the section's layout: below the row with the button that shows it.
+_PLACE_OF_NEW_STUDY: Final = 2
 OnCase = Callable[[Any, Any], None]
 
 
@@ -38,6 +41,8 @@ class RelabelStep:
         self._list = Worklist(ui.casesTable)
         self._filters = filters()
         ui.filterSelector.addItems([title for title, _fits in self._filters])
+        self.new_study = NewStudyBox(ui.newStudyButton, ui.studyLine, logic, status)
+        self.section.layout().insertWidget(_PLACE_OF_NEW_STUDY, self.new_study.widget)
         self._loop = LoopBox(ui, logic, status)
         self.review = ReviewBox(ui, logic, status)
         self._export = StudyExportBox(ui, self.section, logic, status)
