@@ -5,7 +5,7 @@ a fresh copy of the base network on the current labels, predicts all cases and k
 the next labels. What a person corrects weighs more and stays; what a person accepts is locked.
 
 Examples:
-  segmentationai relabel init study --images mr --weak-labels weak --base subcortical
+  segmentationai relabel init study --images mr --weak-labels weak --base net
   segmentationai relabel init study --images mr --weak-labels weak --base net --hold-out 0.2
   segmentationai relabel init study --images mr --weak-method network --base net
   segmentationai relabel run study --iterations 3 --epochs 15
@@ -19,6 +19,12 @@ Examples:
   segmentationai relabel export study --output labels
   segmentationai relabel export study --output labels --format .seg.nrrd
   segmentationai relabel export study --output Task01 --format decathlon   volumes too, for train
+  segmentationai relabel review study --between 3 0                iteration 3, first labels
+  segmentationai relabel review study --pairs for-anna --reader Anna
+  segmentationai relabel review study --answers for-anna/answers.csv --reader Anna
+  segmentationai relabel review study --answer 1 left --answer 2 tie --reader Bo
+  segmentationai relabel review study --close
+  segmentationai relabel review study --report --json
   segmentationai relabel images study /new/place/of/mr             the volumes were moved
 
 Files in the folders have the same names. Reference labels (--reference) are read by status for
@@ -30,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from . import relabel_actions as actions
+from .relabel_review import add_review_options, review
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_init(found)
     _add_run(found)
     _add_case_actions(found)
+    judged = _action(found, "review", "let readers choose between two versions, blind", review)
+    add_review_options(judged)
     _action(found, "status", "say where a study stands", actions.show_status)
     rollback = _action(found, "rollback", "go back to an earlier iteration", actions.roll_back)
     rollback.add_argument(

@@ -13,12 +13,11 @@ from ..learn.study.blind_review import (
     close_review,
     give_answer,
     next_pair,
-    open_review,
     review_report,
 )
 from ..learn.study.person import read_volume_of
 from ..learn.study.review_key import ANSWERS
-from ..learn.study.review_pairs import pairs_to_review
+from ..learn.study.review_pairs import Per, open_review_between
 from ..learn.study.study import Study
 from ..learn.study.versions import this_person
 from .protocol import WorkerError
@@ -32,10 +31,9 @@ def _open(study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer:
     per, most = text(asked, "per"), integer(asked, "most")
     if per not in ("case", "slice") or most < 1:
         raise WorkerError("A review goes per case or per slice, over at least one pair.")
-    pairs = pairs_to_review(study, iteration, against, "case" if per == "case" else "slice", most)
-    names = (_name(iteration), _name(against))
-    title = f"{names[0]} against {names[1].lower()}, per {per}"
-    return StudyAnswer({"review": open_review(study, title, names, pairs), "title": title})
+    kind: Per = "case" if per == "case" else "slice"
+    review, title = open_review_between(study, iteration, against, kind, most)
+    return StudyAnswer({"review": review, "title": title})
 
 
 def _next(study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer:
@@ -82,10 +80,6 @@ def _bare(labelmap: Labelmap) -> Labelmap:
 
 def _reader(asked: StudyAsked) -> str:
     return text(asked, "reader") or this_person() or "reader"
-
-
-def _name(iteration: int) -> str:
-    return f"Iteration {iteration}" if iteration else "First labels"
 
 
 REVIEW_ACTIONS: Final[

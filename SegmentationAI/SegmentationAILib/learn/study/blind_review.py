@@ -13,45 +13,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...core.errors import SegmentationAIError
-from ...core.labelmap import Labelmap
 from ..review import agreement_of, tally, words_of_tally
 from .index import reading, writing
-from .label_table import labels_from_text
-from .records import LabelVersion
-from .review_key import ANSWERS, Answer, choice_of, commitment_of, first_is_left, order_of
+from .review_key import ANSWERS, Answer, choice_of, commitment_of
 from .review_rows import Pair, answers_of, check_version, items_of, open_secret, review_row
+from .shown_pair import Shown, next_pair, order_for, shown_pair
 from .study import Study, case_named, now
-from .versions import read_version
 
 __all__ = [
     "Answer", "Pair", "ReviewRow", "Shown", "close_review", "give_answer", "next_pair",
-    "open_review", "review_report", "reviews",
+    "open_review", "order_for", "review_report", "reviews", "shown_pair",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """What a reader sees next.
-
-    Attributes:
-        item: Number of the pair, to be given back with the answer.
-        done: Pairs that this reader has answered.
-        total: Pairs of the review.
-        case: Name of the case, for its volume; not for the reader's eyes.
-        axis: See `Pair`.
-        place: See `Pair`.
-        left: Labels to show on the left: names and colors, no provenance.
-        right: Labels to show on the right.
-    """
-
-    item: int
-    done: int
-    total: int
-    case: str
-    axis: int | None
-    place: int | None
-    left: Labelmap
-    right: Labelmap
 
 
 @dataclass(frozen=True)
@@ -138,32 +110,6 @@ def open_review(
     return number
 
 
-def next_pair(study: Study, review: int, reader: str) -> Shown | None:
-    """Return what a reader sees next, None when everything is answered.
-
-    Args:
-        study: Open.
-        review: Number of the review.
-        reader: Name of the reader; each has an order and sides of their own.
-
-    Raises:
-        SegmentationAIError: The review is closed, or is not there.
-    """
-    with reading(study.index) as connection:
-        secret = open_secret(connection, review)
-        items = items_of(connection, review)
-        answered = set(answers_of(connection, review).get(reader, {}))
-    left_over = [item for item in order_of(secret, reader, len(items)) if item not in answered]
-    if not left_over:
-        return None
-    item = left_over[0]
-    case, pair = items[item]
-    versions = {v.number: v for v in study.versions(case)}
-    first, second = (_blind(study, versions[n]) for n in (pair.first, pair.second))
-    left, right = (first, second) if first_is_left(secret, reader, item) else (second, first)
-    return Shown(item, len(answered), len(items), case, pair.axis, pair.place, left, right)
-
-
 def give_answer(
     study: Study, review: int, reader: str, item: int, answer: Answer, seconds: float = 0.0
 ) -> None:
@@ -248,9 +194,3 @@ def review_report(study: Study, review: int) -> dict[str, Any]:
         "commitment": commitment,
         "secret": secret,
     }
-
-
-def _blind(study: Study, version: LabelVersion) -> Labelmap:
-    """Return a version's voxels under the study's own names and colors, and nothing else of it."""
-    labels = read_version(study, version)
-    return Labelmap(labels.layers[:1], labels_from_text(study.facts.labels), labels.affine)

@@ -5,6 +5,7 @@ from typing import Final, Literal
 import numpy as np
 
 from ...core.errors import SegmentationAIError
+from .blind_review import open_review
 from .iterations import predictions_of
 from .review_rows import Pair
 from .study import Study
@@ -13,6 +14,27 @@ from .versions import read_version
 Per = Literal["case", "slice"]
 # Array axis of the slices: the last is axial in most scans, and slices are thick along it.
 SLICE_AXIS: Final = 2
+
+
+def open_review_between(
+    study: Study, iteration: int, against: int, per: Per, most: int = 500
+) -> tuple[int, str]:
+    """Open a review of an iteration against another, or the first labels; return number and title.
+
+    Args:
+        study: Open.
+        iteration: The first candidate.
+        against: The second candidate: an iteration, or 0 for the first labels of each case.
+        per: What a pair is, see `pairs_to_review`.
+        most: Pairs at the utmost.
+
+    Raises:
+        SegmentationAIError: No case has both candidates.
+    """
+    pairs = pairs_to_review(study, iteration, against, per, most)
+    names = (_name(iteration), _name(against))
+    title = f"{names[0]} against {names[1].lower()}, per {per}"
+    return open_review(study, title, names, pairs), title
 
 
 def pairs_to_review(
@@ -55,3 +77,7 @@ def pairs_to_review(
         )
     chosen = np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int)
     return [pairs[n] for n in chosen]
+
+
+def _name(iteration: int) -> str:
+    return f"Iteration {iteration}" if iteration else "First labels"
