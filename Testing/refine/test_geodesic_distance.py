@@ -42,7 +42,7 @@ def by_dijkstra(cost, values):
 def test_swept_until_nothing_changes_the_distances_are_those_of_dijkstra():
     rng = np.random.default_rng(0)
     cost, values = rng.random((1, *SHAPE), np.float32), rng.random(SHAPE, np.float32)
-    found = geodesic_distances(start_at(SEED), cost, values, SPACING, rounds=50)
+    found = geodesic_distances(start_at(SEED), cost, values, SPACING, sweeps=150)
     np.testing.assert_allclose(found[0], by_dijkstra(cost[0], values), rtol=1e-5)
 
 
@@ -68,13 +68,13 @@ def test_maps_that_are_swept_together_do_not_touch_each_other():
 def test_mirrored_input_gives_mirrored_distances():
     rng = np.random.default_rng(2)
     cost, values = rng.random((1, *SHAPE), np.float32), rng.random(SHAPE, np.float32)
-    found = geodesic_distances(start_at(SEED), cost, values, SPACING, rounds=50)
+    found = geodesic_distances(start_at(SEED), cost, values, SPACING, sweeps=150)
     turned = geodesic_distances(
         start_at(SEED)[:, ::-1, :, ::-1],
         cost[:, ::-1, :, ::-1],
         values[::-1, :, ::-1],
         SPACING,
-        rounds=50,
+        sweeps=150,
     )
     np.testing.assert_allclose(turned[:, ::-1, :, ::-1], found, rtol=1e-5)
 

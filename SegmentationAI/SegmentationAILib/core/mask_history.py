@@ -35,13 +35,17 @@ class PlacedMask:
     def within(self, box: Box) -> Mask:
         """Return a copy of the part in ``box``, False where the array does not reach."""
         out = np.zeros(box.shape, bool, order="F")
+        self.put_into(out, box)
+        return out
+
+    def put_into(self, out: Mask, box: Box) -> None:
+        """Set in ``out``, the voxels of ``box``, those of the mask too; the others stay."""
         start = np.maximum(box.start_ijk, self.start_ijk)
         stop = np.minimum(box.stop_ijk, np.add(self.start_ijk, self.voxels.shape))
         if (start < stop).all():
-            out[_slices(start - box.start_ijk, stop - box.start_ijk)] = self.voxels[
+            out[_slices(start - box.start_ijk, stop - box.start_ijk)] |= self.voxels[
                 _slices(start - self.start_ijk, stop - self.start_ijk)
             ]
-        return out
 
     def cropped(self) -> "PlacedMask":
         """Return the smallest mask with the same voxels."""

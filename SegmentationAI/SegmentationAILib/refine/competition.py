@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-import edt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +13,9 @@ from ..core.volume import Box
 from .engine import Mask, Probabilities, Turn
 from .geodesic_distance import geodesic_distances
 from .likeness import Sample, likeness, sample_at
-from .near_region import NearRegion, smoothed
+from .near_region import NearRegion, Places
+from .seed_distance import distances_to
+from .smoothing import smoothed
 
 Floats = NDArray[np.float32]
 POSITIVE, NEGATIVE = 0, 1
@@ -132,17 +133,18 @@ class Competition:
             ]
         )
         samples: tuple[list[Sample], list[Sample]] = ([], [])
-        near = np.zeros((2, *self._region.shape), bool)
-        for positive, cells in self._seeds:
-            if cells.any():
-                kind = POSITIVE if positive else NEGATIVE
-                samples[kind].append(sample_at(channels, cells))
-                near[kind] |= cells
+        near: tuple[list[Places], list[Places]] = ([], [])
+        for positive, places in self._seeds:
+            kind = POSITIVE if positive else NEGATIVE
+            samples[kind].append(sample_at(channels, places))
+            near[kind].append(places)
         nearer = None
         if samples[POSITIVE] and samples[NEGATIVE]:
-            spacing = self._region.spacing
-            apart = edt.edt(~near[POSITIVE], spacing) - edt.edt(~near[NEGATIVE], spacing)
-            in_reaches = apart / (self._cell_mm * self._settings.reach_cells)
+            first, second = (
+                distances_to(np.concatenate(one), self._region.shape, self._region.spacing)
+                for one in near
+            )
+            in_reaches = (first - second) / np.float32(self._cell_mm * self._settings.reach_cells)
             nearer = np.exp(np.clip(in_reaches, -10, 0))
         return likeness(channels, *samples, self._settings.floor, nearer)
 
@@ -161,7 +163,8 @@ class Competition:
             ground &= self._before < 0.5
         starts[-1][ground] = self._settings.ground_delay
         _close_boxes(starts, self._turn, self._region)
-        for positive, cells in self._seeds:
+        for positive, places in self._seeds:
+            cells = tuple(places.T)
             starts[POSITIVE if positive else NEGATIVE][cells] = 0
             starts[NEGATIVE if positive else POSITIVE][cells] = _NEVER
             starts[-1][cells] = _NEVER if positive else 0
@@ -190,30 +193,36 @@ def _before(turn: Turn, start: Probabilities | None, region: NearRegion) -> Floa
     return region.means_of_part(turn.base.within(region.box))
 
 
-def _seeds(turn: Turn, region: NearRegion) -> list[tuple[bool, Mask]]:
-    """Kind and cells of every prompt inside the region; where two meet, the later wins."""
-    found: list[tuple[bool, Mask]] = []
-    for prompt, placed in zip(turn.prompts, turn.placed, strict=True):
+def _seeds(turn: Turn, region: NearRegion) -> list[tuple[bool, Places]]:
+    """Kind and cells of every prompt inside the region; where two kinds meet, the later wins."""
+    found: list[tuple[int, bool, Places]] = []
+    last = np.full((2, *region.shape), -1, np.int32)
+    for number, (prompt, placed) in enumerate(zip(turn.prompts, turn.placed, strict=True)):
         if not meets(placed.box, region.box):
             continue
         if isinstance(prompt, BoxPrompt) and prompt.positive:
-            cells = _middle(placed, region)
+            places = _middle(placed, region)
         else:
-            cells = region.cells_of(placed.voxels, placed.start_ijk)
-        for kind, earlier in found:
-            if kind != prompt.positive:
-                earlier &= ~cells
-        found.append((prompt.positive, cells))
-    return found
+            places = region.places_of(placed.voxels, placed.start_ijk)
+        if len(places) > 1:
+            places = np.unique(places, axis=0)
+        last[POSITIVE if prompt.positive else NEGATIVE][tuple(places.T)] = number
+        found.append((number, prompt.positive, places))
+    seeds = []
+    for number, positive, places in found:
+        left = places[last[NEGATIVE if positive else POSITIVE][tuple(places.T)] < number]
+        if len(left):
+            seeds.append((positive, left))
+    return seeds
 
 
-def _middle(placed: PlacedMask, region: NearRegion) -> Mask:
+def _middle(placed: PlacedMask, region: NearRegion) -> Places:
     """The cells in the middle of a box, an eighth of its sides: what it was drawn around."""
     shape = np.array(placed.voxels.shape)
     start = (shape * 7) // 16
     stop = np.maximum(start + 1, shape - start)
     cut = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-    return region.cells_of(placed.voxels[cut], np.array(placed.start_ijk) + start)
+    return region.places_of(placed.voxels[cut], np.array(placed.start_ijk) + start)
 
 
 def boxed(turn: Turn, box: Box) -> Mask | None:

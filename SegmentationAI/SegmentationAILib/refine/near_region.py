@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import scipy.ndimage as ndi
 from numpy.typing import NDArray
 
 from ..core.volume import Box, Grid
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
 
 MOST_CELLS: Final = 56**3
 
@@ -65,10 +65,14 @@ class NearRegion:
     def cells_of(self, voxels: Mask, start_ijk: Sequence[int]) -> Mask:
         """Return the cells that a mask touches, whose first voxel is at ``start_ijk``."""
         touched = np.zeros(self.shape, bool)
+        touched[tuple(self.places_of(voxels, start_ijk).T)] = True
+        return touched
+
+    def places_of(self, voxels: Mask, start_ijk: Sequence[int]) -> Places:
+        """Return where the cells of `cells_of` are, `(N, 3)`; one may come more than once."""
         places = np.argwhere(voxels) + np.asarray(start_ijk) - np.asarray(self.box.start_ijk)
         inside = ((places >= 0) & (places < np.asarray(self.box.shape))).all(axis=1)
-        touched[tuple((places[inside] // np.asarray(self.factor)).T)] = True
-        return touched
+        return np.asarray(places[inside] // np.asarray(self.factor), np.int64)
 
     def on_voxels(self, cells: Floats) -> Floats:
         """Return a value per voxel of the box, interpolated between the centers of cells."""
@@ -166,8 +170,3 @@ def _stretched(values: Floats, axis: int, factor: int, length: int) -> Floats:
     first = values.take(lower, axis=axis)
     second = values.take(np.minimum(lower + 1, values.shape[axis] - 1), axis=axis)
     return np.asarray(first + fraction.reshape(shape) * (second - first), np.float32)
-
-
-def smoothed(cells: Floats, sigma_cells: float) -> Floats:
-    """Return values smoothed by a Gaussian, in cells."""
-    return np.asarray(ndi.gaussian_filter(cells, sigma_cells, truncate=2.5), np.float32)
