@@ -34,12 +34,26 @@ class CorrectionMarks:
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
         self._nodes: dict[str, Any] = {}
+        self._marked: tuple[Prompt, ...] = ()
 
     def show_prompts(self, prompts: Sequence[Prompt]) -> None:
-        """Mark where prompts were given: a cross adds, a dash removes."""
+        """Mark where prompts were given: a cross adds, a dash removes.
+
+        Nothing is done anew for what is marked already: this is called several times a click.
+        """
+        wanted, marked = tuple(prompts), self._marked
+        are_there = all(node.GetScene() is self._scene for node in self._nodes.values())
+        if wanted == marked and are_there:
+            return
+        self._marked = wanted
+        grows = are_there and bool(marked) and wanted[: len(marked)] == marked
         for key, positive in (("Adds", True), ("Removes", False)):
-            places = [_place(prompt) for prompt in prompts if prompt.positive is positive]
-            self._set_points(key, places)
+            shown = wanted[len(marked) :] if grows else wanted
+            places = [_place(prompt) for prompt in shown if prompt.positive is positive]
+            if not grows:
+                self._set_points(key, places)
+            elif places:
+                _put(self._node(key), places, keep=True)
 
     def show_drawing(self, points: Sequence[PointRas], is_closed: bool, positive: bool) -> None:
         """Outline what is being drawn; no points end it."""
@@ -70,6 +84,7 @@ class CorrectionMarks:
             if display is not None and display.GetScene() is self._scene:
                 self._scene.RemoveNode(display)
         self._nodes.clear()
+        self._marked = ()
 
     def _set_points(self, key: str, places: Sequence[PointRas]) -> None:
         node = self._node(key) if places else self._nodes.get(key)
@@ -113,10 +128,11 @@ class CorrectionMarks:
         return node
 
 
-def _put(node: Any, places: Sequence[PointRas]) -> None:
+def _put(node: Any, places: Sequence[PointRas], keep: bool = False) -> None:
     was_modifying = node.StartModify()
     try:
-        node.RemoveAllControlPoints()
+        if not keep:
+            node.RemoveAllControlPoints()
         for place in places:
             node.AddControlPoint(*place)
     finally:
