@@ -32,6 +32,7 @@ def a_step(a_panel_worker, a_base, the_folders, tmp_path, opened):
     """The step with the box open and everything but the labels filled in."""
     module = opened()
     module.panel.open("Relabel")
+    assert not module.is_shown("newStudyBox")
     module.click("newStudyButton")
     module.wait_until(lambda: module.find("newBaseSelector").count == 1, 60)
     module.find("newImagesLine").currentPath = str(the_folders["images"])

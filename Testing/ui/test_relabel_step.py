@@ -243,6 +243,30 @@ def test_the_end_of_the_module_stores_the_edits(a_step, the_study):
     np.testing.assert_array_equal(current(the_study, "case 0"), np.where(painted, 2, before))
 
 
+def test_the_versions_of_the_chosen_case_are_shown_and_follow_what_is_chosen(a_step, the_study):
+    assert not a_step.is_shown("historyBox")
+    a_step.click("historyCheck")
+    assert a_step.find("historyLabel").text == "Choose a case of the list."
+    a_step.find("casesTable").selectRow(1)
+    a_step.wait_until(lambda: a_step.find("historyLabel").text.startswith("case 1, slice "))
+    captions = [a_step.find(f"historyCaption{n}").text.split("\n")[0] for n in range(3)]
+    assert captions == ["First labels", "Iteration 1", "● Iteration 2"]
+    assert not a_step.find("historyPicture2").pixmap.isNull()
+    open_case(a_step, 0)
+    a_step.wait_until(lambda: a_step.find("historyLabel").text.startswith("case 0, slice "))
+    paint(a_step)
+    a_step.click("storeCaseButton")
+    a_step.wait_until(lambda: has_four(a_step))
+    assert a_step.find("historyCaption3").text.startswith("● Corrected\nDice 0.")
+    a_step.click("historyCheck")
+    assert not a_step.is_shown("historyBox")
+
+
+def has_four(module):
+    found = module.window.findChildren(QtWidgets.QLabel, "historyCaption3")
+    return bool(found) and QtWidgets.QWidget.isVisible(found[0])
+
+
 def test_keys_belong_to_the_step_that_is_open(a_step):
     open_case(a_step, 0)
     a_step.panel.open("Measure")

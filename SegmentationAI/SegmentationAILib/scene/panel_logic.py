@@ -16,6 +16,7 @@ from .panel_compare import PanelCompare
 from .panel_computer import PanelComputer
 from .panel_export import PanelExport
 from .panel_facts import Accepted, SegmentFacts
+from .panel_history import PanelHistory
 from .panel_loop import PanelLoop
 from .panel_new_study import PanelNewStudy
 from .panel_queue import PanelQueue
@@ -44,6 +45,7 @@ class ScenePanelLogic(
     PanelRefine,
     PanelStudy,
     PanelNewStudy,
+    PanelHistory,
     PanelLoop,
     PanelReview,
     PanelCompare,
@@ -88,6 +90,7 @@ class ScenePanelLogic(
         link = StudyLink(setup, ticker)
         PanelStudy.__init__(self, scene, link)
         PanelNewStudy.__init__(self, setup, ticker, self.open_study)
+        PanelHistory.__init__(self, link)
         PanelLoop.__init__(self, link, self.store_case)
         PanelReview.__init__(self, link)
         PanelCompare.__init__(self, scene, setup, ticker)

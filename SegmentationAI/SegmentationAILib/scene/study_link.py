@@ -21,6 +21,8 @@ OnEnd = Callable[[Outcome], None]
 # A case opens and is stored between two blinks; 50 ms of sleep would be half of that.
 LOOK_MILLISECONDS: Final = 10
 INDEX: Final = "study.sqlite"
+# These change nothing and open nothing.
+_IDLE: Final = ("list", "history")
 
 
 def ignore_progress(fraction: float, sentence: str, seconds_left: float | None) -> None:
@@ -55,8 +57,8 @@ class StudyLink:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a case is being read, stored or changed; listing holds nobody up."""
-        return any(one.asked.action != "list" for one in (*self._now, *self._line))
+        """Whether a case is being read, stored or changed; listing and looking hold nobody up."""
+        return any(one.asked.action not in _IDLE for one in (*self._now, *self._line))
 
     def open(self, folder: Path, on_progress: OnProgress, on_end: OnEnd) -> None:
         """Open the study of a folder; the one that was open before stays open until then.

@@ -46,7 +46,6 @@ class NewStudyBox:
         ui.newLabelsSelector.connect("currentIndexChanged(int)", self._show)
         ui.makeStudyButton.connect("clicked()", self._make)
         ui.cancelMakingButton.connect("clicked()", self._cancel)
-        self.widget.visible = False
         self._show()
 
     def _shown(self, is_shown: bool) -> None:

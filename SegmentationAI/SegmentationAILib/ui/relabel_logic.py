@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..scene.case_history import CaseHistory
 from ..scene.panel_facts import Outcome
 from ..scene.panel_new_study import StudyWanted
 from ..scene.review_pair import ReviewPair
@@ -73,6 +74,15 @@ class NewStudyLogic(Protocol):
         """End the making; nothing of the study is left."""
 
 
+class HistoryLogic(Protocol):
+    """What the versions of a case need."""
+
+    def case_history(
+        self, case_id: str, on_history: Callable[[CaseHistory], None], on_end: OnEnd
+    ) -> None:
+        """Tell the versions of a case as pictures of the slice on which they differ most."""
+
+
 class LoopLogic(Protocol):
     """What the loop needs."""
 
@@ -124,5 +134,5 @@ class ReviewLogic(Protocol):
         """Tell the tally of a review that is closed."""
 
 
-class RelabelLogic(WorklistLogic, NewStudyLogic, LoopLogic, ReviewLogic, Protocol):
+class RelabelLogic(WorklistLogic, NewStudyLogic, HistoryLogic, LoopLogic, ReviewLogic, Protocol):
     """Everything that the step needs."""

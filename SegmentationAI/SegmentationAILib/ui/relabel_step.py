@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Outcome
+from .history_box import HistoryBox
 from .loop_box import LoopBox
 from .new_study_box import NewStudyBox
 from .panel_state import PanelState
@@ -43,8 +44,11 @@ class RelabelStep:
         ui.filterSelector.addItems([title for title, _fits in self._filters])
         self.new_study = NewStudyBox(ui.newStudyButton, ui.studyLine, logic, status)
         self.section.layout().insertWidget(_PLACE_OF_NEW_STUDY, self.new_study.widget)
+        # Once it is there: the section shows what comes to it.
+        self.new_study.widget.visible = False
         self._loop = LoopBox(ui, logic, status)
         self.review = ReviewBox(ui, logic, status)
+        self._history = HistoryBox(ui.historyCheck, ui.historyBox, ui.historyLabel, logic)
         self._export = StudyExportBox(ui, self.section, logic, status)
         ui.studyLine.connect("currentPathChanged(QString)", self._refresh)
         ui.openStudyButton.connect("clicked()", self._open_study)
@@ -188,6 +192,7 @@ class RelabelStep:
         chosen = self._list.chosen()
         can_reopen = chosen is not None and chosen.state in ("accepted", "skipped", "failed")
         ui.reopenCaseButton.enabled = is_free and can_reopen
+        self._history.refresh(study, chosen or case)
         self._loop.refresh()
         self.review.refresh()
         self._export.refresh()

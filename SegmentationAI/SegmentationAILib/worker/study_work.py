@@ -35,6 +35,7 @@ from ..learn.study.worklist import worklist
 from .frame import Frame
 from .protocol import WorkerError
 from .study_export_work import export_study
+from .study_history_work import history
 from .study_loop_work import cost_of, rank, run
 from .study_review_work import REVIEW_ACTIONS
 from .study_values import integer, seconds_of, text
@@ -56,8 +57,8 @@ class StudyDesk:
         # By owner: the case that is open, and its lock against other windows.
         self._open: dict[str, tuple[str, str, ExitStack]] = {}
         self._acts: dict[str, Act] = {
-            "list": self._list, "read": self._read, "spend": _spend, "leave": self._leave,
-            "correct": self._correct,
+            "list": self._list, "read": self._read, "history": history, "spend": _spend,
+            "leave": self._leave, "correct": self._correct,
             "accept": self._accept, "skip": self._skip, "reopen": self._reopen,
             "rollback": self._roll_back, "export": export_study, "run": run, "rank": rank,
             **REVIEW_ACTIONS,

@@ -24,7 +24,8 @@ from .wire_volumes import (
 )
 
 StudyAction = Literal[
-    "list", "read", "spend", "leave", "correct", "accept", "skip", "reopen", "rollback", "export",
+    "list", "read", "history", "spend", "leave", "correct", "accept", "skip", "reopen",
+    "rollback", "export",
     "open review", "next pair", "answer", "close review", "report", "run", "rank", "bases", "make",
 ]  # fmt: skip
 ACTIONS: Final[tuple[str, ...]] = get_args(StudyAction)
@@ -32,7 +33,8 @@ ACTIONS: Final[tuple[str, ...]] = get_args(StudyAction)
 LONG_ACTIONS: Final = ("run", "rank")
 # These need no study that is there.
 FREE_ACTIONS: Final = ("bases", "make")
-MOST_LABELMAPS: Final = 4
+# Two for each of eight versions of a case.
+MOST_LABELMAPS: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
