@@ -89,6 +89,7 @@ class ctkPathLineEdit(Manners, QtWidgets.QWidget):  # noqa: N801
         line.textChanged.connect(self.currentPathChanged.emit)
         self._adapter_line = line
         self._adapter_settings_key = ""
+        self._adapter_filters = self.Dirs | self.Files
 
     def _set_settings_key(self, key: str) -> None:
         self._adapter_settings_key = key
@@ -101,8 +102,13 @@ class ctkPathLineEdit(Manners, QtWidgets.QWidget):  # noqa: N801
     settingKey = QtCore.Property(  # noqa: N815
         str, lambda self: self._adapter_settings_key, _set_settings_key
     )
-    filters = QtCore.Property(int, lambda self: 0, lambda self, value: None)
-    Dirs = 2
+
+    def _set_filters(self, filters: int) -> None:
+        self._adapter_filters = filters
+
+    # As QDir's: both by default, and then the real button asks for a file.
+    Dirs, Files = 1, 2
+    filters = QtCore.Property(int, lambda self: self._adapter_filters, _set_filters)
 
 
 def ctk_module() -> types.ModuleType:

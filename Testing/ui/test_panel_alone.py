@@ -274,3 +274,13 @@ def test_the_panel_fits_the_width_of_slicers(a_module):
         QtWidgets.QApplication.processEvents()
         assert a_module.window.minimumSizeHint().width() <= 400
     assert np.isfinite(a_module.window.height)
+
+
+def test_lines_for_folders_ask_for_folders_and_those_for_files_for_files(a_module):
+    import ctk
+
+    files = {"caLine", "tokenLine", "serverCaLine"}
+    lines = a_module.window.findChildren(ctk.ctkPathLineEdit)
+    asked = {line.objectName: bool(line.filters & ctk.ctkPathLineEdit.Files) for line in lines}
+    assert len(asked) == 10
+    assert {name for name, asks_for_files in asked.items() if asks_for_files} == files

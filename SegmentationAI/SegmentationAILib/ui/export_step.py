@@ -5,6 +5,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Outcome
+from .file_questions import ask_for_folders
 from .panel_logic import ExportLogic
 from .panel_state import PanelState
 from .sections import load_section
@@ -33,6 +34,7 @@ class ExportStep:
             self._losses[key] = loss
             self._ui.formatSelector.addItem(title, key)
         self._ui.formatSelector.connect("currentIndexChanged(int)", self._chosen)
+        ask_for_folders(self._ui.folderLine)
         self._ui.folderLine.connect("currentPathChanged(QString)", self._show)
         self._ui.exportButton.connect("clicked()", self._export)
 

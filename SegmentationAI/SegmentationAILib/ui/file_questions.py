@@ -1,7 +1,8 @@
-"""Asks for the name of a file."""
+"""Asks for the name of a file or a folder."""
 
 from typing import Any
 
+import ctk
 import qt
 
 
@@ -18,6 +19,12 @@ def asked_file_to_read(parent: Any, title: str, kinds: str) -> str:
 def asked_folder(parent: Any, title: str) -> str:
     """Return the folder that a person chose, empty when none."""
     return _name_of(qt.QFileDialog.getExistingDirectory(parent, title))
+
+
+def ask_for_folders(*lines: Any) -> None:
+    """Let the buttons of ``ctkPathLineEdit`` lines ask for folders; as they come, for files."""
+    for line in lines:
+        line.filters = ctk.ctkPathLineEdit.Dirs
 
 
 def _name_of(chosen: Any) -> str:

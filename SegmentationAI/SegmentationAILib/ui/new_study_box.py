@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import ctk
 from slicer.i18n import tr as _
 
 from ..core.errors import SegmentationAIError
 from ..scene.panel_facts import Outcome
 from ..scene.panel_new_study import StudyWanted
 from ..scene.training_facts import BaseFacts
+from .file_questions import ask_for_folders
 from .relabel_logic import NewStudyLogic
 from .sections import load_section
 from .status_line import StatusLine
@@ -40,8 +40,7 @@ class NewStudyBox:
             (_("The brighter two of three classes (K-means)"), "kmeans"),
         ):
             ui.newLabelsSelector.addItem(title, key)
-        for line in (ui.newImagesLine, ui.newLabelsLine, ui.newReferencesLine, ui.newParentLine):
-            line.filters = ctk.ctkPathLineEdit.Dirs
+        ask_for_folders(ui.newImagesLine, ui.newLabelsLine, ui.newReferencesLine, ui.newParentLine)
         button.connect("toggled(bool)", self._shown)
         ui.newLabelsSelector.connect("currentIndexChanged(int)", self._show)
         ui.makeStudyButton.connect("clicked()", self._make)

@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..scene.panel_facts import Outcome
+from .file_questions import ask_for_folders
 from .history_box import HistoryBox
 from .loop_box import LoopBox
 from .new_study_box import NewStudyBox
@@ -50,6 +51,7 @@ class RelabelStep:
         self.review = ReviewBox(ui, logic, status)
         self._history = HistoryBox(ui.historyCheck, ui.historyBox, ui.historyLabel, logic)
         self._export = StudyExportBox(ui, self.section, logic, status)
+        ask_for_folders(ui.studyLine)
         ui.studyLine.connect("currentPathChanged(QString)", self._refresh)
         ui.openStudyButton.connect("clicked()", self._open_study)
         ui.readerLine.connect("textChanged(QString)", self._reader_named)

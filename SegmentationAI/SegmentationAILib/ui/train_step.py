@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ..scene.training_facts import BaseFacts, CaseFound, SceneCase, TrainingAsked, TrainingFacts
 from .consent import has_consent
 from .curve_picture import WIDTH, png_picture
+from .file_questions import ask_for_folders
 from .panel_state import PanelState
 from .sections import load_section
 from .status_line import StatusLine
@@ -57,6 +58,7 @@ class TrainStep:
         ui.trainNameLine.text = _FIRST_NAME
         self._box = TrainBox(ui, logic, status)
         ui.trainDataSelector.connect("currentIndexChanged(int)", self._data_chosen)
+        ask_for_folders(ui.trainFolderLine)
         ui.trainFolderLine.connect("currentPathChanged(QString)", self._data_chosen)
         ui.trainCases.connect("itemChanged(QListWidgetItem*)", self._forget_plan)
         ui.trainCases.connect("itemSelectionChanged()", self._show_case)
