@@ -1,7 +1,8 @@
 """The click engine: a promptable network that follows an object and then draws it finely.
 
-It looks at the voxels around a new prompt first. Where what changed runs out of the patch, it looks
-again at cells twice as large, until the object fits (adaptive zoom). Then it goes back: the surface
+It looks at the voxels around a new prompt first, or at larger cells where prompts or the network's
+doubts say so (`click_zoom`). Where what changed runs out of the patch, it looks again at cells
+twice as large, until the object fits (adaptive zoom). Then it goes back: the surface
 is drawn anew in patches of finer cells, each with the coarser answer as the mask before, down to
 voxels. Isensee et al., nnInteractive, 2025, doi:10.48550/arXiv.2503.08373, zoom in this way, too;
 we depart in cells that are powers of two in voxels, in taking of an answer only what hangs together
@@ -11,7 +12,7 @@ stays in coarser cells, and a note says so.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cc3d
@@ -27,8 +28,9 @@ from ..networks.store import NetworkStore
 from .click_field import Array, Field, Mask
 from .click_tiles import Tile, seen_before, tiles_of
 from .click_turn import AskedTurn, asked_turn
+from .click_zoom import doubt, handicap, levels_to_try
 from .engine import REACHES_THE_BORDER, Answer, Turn
-from .look import Look, level_of, look_at
+from .look import Look, look_at
 
 NETWORK: Final = "click"
 MOST_LEVELS: Final = 10
@@ -40,6 +42,15 @@ FACE_SHARE: Final = 0.004
 # probability.
 LEAST_PROBABILITY: Final = 0.1
 _EVERY_NEIGHBOR = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a look showed, in the cells of its region: probabilities, and what changes."""
+
+    look: Look
+    found: Array
+    changed: Mask
 
 
 class ClickEngine:
@@ -77,21 +88,38 @@ class ClickEngine:
 
     def _followed(self, asked: AskedTurn, progress: Progress) -> Field:
         """Return what changes, at the first level at which it fits into a look."""
-        turn, grid = asked.turn, asked.turn.volume.grid
-        start, stop = np.array(asked.focus.start_ijk), np.array(asked.focus.stop_ijk)
-        for level in range(level_of(stop - start, grid), MOST_LEVELS):
-            progress(min(1.0, level / 4), "Following the object")
-            look = look_at((start + stop - 1) / 2, level, grid)
-            before = look.region.means(turn.mask) >= 0.5
-            previous = before.astype(np.float32) if turn.mask.any() else None
-            found = _in_favor(asked, look, self._probabilities(asked, look, previous))
-            changed = _hanging_together(asked, look, (found > 0.5) != before)
-            at_faces = np.count_nonzero(changed & look.region.open_faces(grid))
-            if at_faces <= FACE_SHARE * np.count_nonzero(changed):
+        grid = asked.turn.volume.grid
+        levels = levels_to_try(asked)
+        seen = self._least_doubted(asked, levels, progress.part(0.0, 0.5))
+        for level in range(seen.look.level + 1, levels.start + MOST_LEVELS):
+            at_faces = np.count_nonzero(seen.changed & seen.look.region.open_faces(grid))
+            if at_faces <= FACE_SHARE * np.count_nonzero(seen.changed):
                 break
-        if level > 0 and changed.any():
+            progress(min(1.0, level / 4), "Following the object")
+            seen = self._seen(asked, level)
+        changed = seen.changed
+        if seen.look.level > 0 and changed.any():
             changed = ndi.binary_dilation(changed, _EVERY_NEIGHBOR, iterations=2)
-        return Field(grid, level, look.first_inside, found, changed)
+        return Field(grid, seen.look.level, seen.look.first_inside, seen.found, changed)
+
+    def _least_doubted(self, asked: AskedTurn, levels: range, progress: Progress) -> _Seen:
+        """Return the look to begin with."""
+        looks = []
+        for number, level in enumerate(levels):
+            progress(number / len(levels), "Looking at what is pointed at")
+            looks.append(self._seen(asked, level))
+        handicaps = np.cumsum([0.0, *(handicap(asked, seen.look) for seen in looks[1:])])
+        doubts = [doubt(seen.found, seen.changed) for seen in looks]
+        return looks[int(np.argmin(doubts + handicaps))]
+
+    def _seen(self, asked: AskedTurn, level: int) -> _Seen:
+        turn, focus = asked.turn, asked.focus
+        middle = (np.array(focus.start_ijk) + np.array(focus.stop_ijk) - 1) / 2
+        look = look_at(middle, level, turn.volume.grid)
+        before = look.region.means(turn.mask) >= 0.5
+        previous = before.astype(np.float32) if turn.mask.any() else None
+        found = _in_favor(asked, look, self._probabilities(asked, look, previous))
+        return _Seen(look, found, _hanging_together(asked, look, (found > 0.5) != before))
 
     def _redrawn(
         self, asked: AskedTurn, field: Field, tiles: list[Tile], progress: Progress

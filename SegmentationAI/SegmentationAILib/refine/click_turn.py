@@ -30,6 +30,11 @@ class AskedTurn:
     focus: Box
     seeds: tuple[float | None, ...]
 
+    @property
+    def has_region(self) -> bool:
+        """Whether a positive box says how large the object is."""
+        return any(isinstance(p, BoxPrompt) and p.positive for p in self.turn.prompts)
+
     def inputs(self, look: Look, previous: Array | None) -> Array:
         """Return a patch for each channel of the volume, `(C, 7, SIDE, SIDE, SIDE)`.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..core.volume import Box, Grid
 from .near_region import NearRegion
@@ -100,12 +100,12 @@ def cell_factor(grid: Grid, level: int) -> Triple:
     return i, j, k
 
 
-def level_of(extent: NDArray[np.float64], grid: Grid, share: float = 0.75) -> int:
+def level_of(extent: ArrayLike, grid: Grid, share: float = 0.75) -> int:
     """Return the lowest level at which voxels `(3,)` fit into a share of a look."""
     level = 0
     while any(
         wide / f > share * SIDE and n > f * SIDE
-        for wide, f, n in zip(extent, cell_factor(grid, level), grid.shape, strict=True)
+        for wide, f, n in zip(np.asarray(extent), cell_factor(grid, level), grid.shape, strict=True)
     ):
         level += 1
     return level

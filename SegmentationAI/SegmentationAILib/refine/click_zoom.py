@@ -1,0 +1,102 @@
+"""How much of a scan the click network looks at first: nobody says how large the object is.
+
+Later clicks do say it: one that lies far from the mask's surface stands in the middle of a large
+error. Of the first click the network's own doubt is asked. It draws something about half a patch
+wide wherever it looks; where that is a piece of something larger, it doubts more of the cells.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.prompts import PointPrompt
+from .click_input import Array, Mask
+from .click_turn import AskedTurn
+from .look import SIDE, Look, level_of
+
+# An error is looked at this many times as wide as its middle is deep: it, and what bounds it.
+WIDTHS_OF_DEPTH: Final = 4.0
+# Probabilities between these are doubts.
+DOUBTED: Final = (0.2, 0.8)
+# So much less must be doubted to look at cells twice as large, which have lost what is small, and
+# twice as much less beyond `WIDE_MM`: a patch wider than any organ. Chosen on kidneys, aorta, brain
+# structures and objects by formula, none of them in the evidence.
+DOUBT_A_LEVEL: Final = 0.3
+# A click far from the surface says itself that something large is wrong.
+DOUBT_A_LEVEL_LATER: Final = 0.15
+WIDE_MM: Final = 5.0 * SIDE
+# Levels among which a first click chooses, a look each.
+MOST_FIRST_LEVELS: Final = 4
+_FIRST_WINDOW: Final = 8
+
+
+def levels_to_try(asked: AskedTurn) -> range:
+    """Return the levels to look at; the first one holds the new prompts."""
+    grid = asked.turn.volume.grid
+    focus = np.subtract(asked.focus.stop_ijk, asked.focus.start_ijk)
+    lowest = level_of(focus, grid)
+    if asked.turn.mask.any():
+        highest = max(lowest, level_of(np.maximum(focus, _errors(asked)), grid))
+    elif asked.has_region:
+        highest = lowest
+    else:
+        highest = min(lowest + MOST_FIRST_LEVELS - 1, max(lowest, level_of(grid.shape, grid, 1.0)))
+    return range(lowest, highest + 1)
+
+
+def handicap(asked: AskedTurn, look: Look) -> float:
+    """Return how much less has to be doubted in a look than in one at cells half as large."""
+    least = DOUBT_A_LEVEL_LATER if asked.turn.mask.any() else DOUBT_A_LEVEL
+    return least * (2.0 if SIDE * min(look.region.spacing) > WIDE_MM else 1.0)
+
+
+def _errors(asked: AskedTurn) -> NDArray[np.float64]:
+    """Return how wide the errors may be that new clicks stand in, voxels `(3,)`."""
+    turn = asked.turn
+    spacing = np.array(turn.volume.spacing)
+    widest = 0.0
+    for prompt, placed in zip(turn.prompts[-turn.new :], turn.placed[-turn.new :], strict=True):
+        if isinstance(prompt, PointPrompt) and placed.voxels.any():
+            depth = depth_mm(turn.mask, np.array(placed.box.start_ijk), spacing)
+            widest = max(widest, depth or 0.0)
+    return np.asarray(WIDTHS_OF_DEPTH * widest / spacing)
+
+
+def depth_mm(
+    mask: Mask, place_ijk: NDArray[np.int64], spacing: NDArray[np.float64]
+) -> float | None:
+    """Return how far the nearest voxel of the other kind is; None in a mask of one kind.
+
+    Args:
+        mask: `(I, J, K)`.
+        place_ijk: voxel index `(3,)` in it.
+        spacing: mm, `(3,)`.
+    """
+    own = bool(mask[tuple(place_ijk)])
+    reach = _FIRST_WINDOW * float(spacing.min())
+    while True:
+        half = np.maximum(np.ceil(reach / spacing).astype(int), 1)
+        low, high = np.maximum(place_ijk - half, 0), np.minimum(place_ijk + half + 1, mask.shape)
+        part = mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        others = np.argwhere(part != own)
+        is_whole = part.shape == mask.shape
+        if len(others):
+            away = np.square((others + low - place_ijk) * spacing).sum(axis=1)
+            nearest = float(np.sqrt(away.min()))
+            # Beyond the window's own depth a nearer one may lie outside of it.
+            if nearest <= reach or is_whole:
+                return nearest
+        if is_whole:
+            return None
+        reach *= 2
+
+
+def doubt(probabilities: Array, changed: Mask) -> float:
+    """Return how many cells are doubted for each that is taken; infinite when none is."""
+    taken = np.count_nonzero(changed)
+    least, most = DOUBTED
+    doubted = np.count_nonzero((probabilities > least) & (probabilities < most))
+    return doubted / taken if taken else np.inf
