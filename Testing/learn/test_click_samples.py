@@ -11,6 +11,7 @@ from SegmentationAILib.learn.click_samples import (
     random_grid,
     read_intensities,
     read_labels,
+    recolored,
 )
 
 from phantoms import grid_around
@@ -73,3 +74,16 @@ def test_about_half_of_the_voxels_are_coarser_along_one_axis():
     ratios = [max(s) / min(s) for s in (random_anisotropy(rng, 6.0) for _ in range(400))]
     assert 0.3 < np.mean(np.array(ratios) > 1.5) < 0.5
     assert max(ratios) < 9.0
+
+
+def test_a_recolored_scan_shifts_organs_apart_and_keeps_each_as_it_is():
+    labels = np.zeros((24, 24, 24), np.uint8)
+    labels[:, 8:16], labels[:, 16:] = 3, 9
+    # The same stripes run through all three.
+    hounsfield = np.broadcast_to(np.where(np.arange(24) % 4 < 2, 40.0, 80.0), labels.shape)
+    found = recolored(np.random.default_rng(2), hounsfield.astype(np.float32), labels)
+    middles = np.stack([found[:, place] for place in (3, 12, 20)])
+    shifts = middles - middles[0]
+    assert np.allclose(shifts, shifts[:, :1, :1], atol=1e-3)
+    assert len(np.unique(np.round(shifts[:, 0, 0]))) == 3
+    assert np.allclose(middles[..., 4:], middles[..., :-4], atol=1e-3)

@@ -18,7 +18,8 @@ from .wrong_masks import coarse_look, wrong_mask
 
 Mask = NDArray[np.bool_]
 
-MOST_ROUNDS = 6
+# As many as a person has patience for: with 6, the network did not know what a tenth click means.
+MOST_ROUNDS = 10
 # An answer that differs in less than this share of the target is done.
 DONE_SHARE = 0.02
 _STARTS = ("click", "box", "scribble", "wrong mask", "coarse look")

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ..core.files import read_labelmap, read_volume
 from .brain_structures import TISSUES, tissues_of
@@ -148,14 +148,16 @@ class ScanSource:
         middle = scan.labels_affine[:3, :3] @ center + scan.labels_affine[:3, 3]
         points = random_grid(rng, spacing, middle)
         labels, outside = read_labels(scan, points)
-        labels[np.isin(labels, self._held_out)] = 0
         intensities = read_intensities(scan, points)
+        if rng.random() < 0.5:
+            intensities = recolored(rng, intensities, labels)
         # Other windows, other tubes: a bend of the scale, seldom its negative.
         intensities = np.tanh(intensities / np.float32(rng.uniform(150.0, 1500.0)))
         if rng.random() < 0.2:
             intensities = -intensities
         none = np.zeros(3)
         intensities = scanned(rng, intensities, none)
+        labels[np.isin(labels, self._held_out)] = 0
         labels[outside] = OUTSIDE
         return finished(rng, intensities, labels, unions=True)
 
@@ -177,6 +179,26 @@ def read_intensities(scan: LabeledScan, points_ras: NDArray[np.float64]) -> Arra
     places = _indices(scan.affine, points_ras)
     read = map_coordinates(scan.voxels, places, order=1, mode="nearest", prefilter=False)
     return np.asarray(read, dtype=np.float32)
+
+
+def recolored(rng: np.random.Generator, hounsfield: Array, labels: NDArray[np.uint8]) -> Array:
+    """Return a CT `(X, Y, Z)` as if its organs had other intensities: contrasts as those of MR.
+
+    Every organ is shifted by its own random amount, and so are fat, water, soft tissue and bone,
+    which is where the scan shows what has no label; what a CT shows within them stays.
+
+    Args:
+        rng: of the contrast.
+        hounsfield: the scan.
+        labels: of the organs, same shape; 0 elsewhere.
+    """
+    spread = rng.uniform(30.0, 150.0)
+    shifts = rng.normal(0.0, spread, 256)
+    shifts[0] = 0.0
+    knots = np.array([-1000.0, -300.0, -110.0, 0.0, 60.0, 250.0, 1200.0])
+    bent = np.interp(hounsfield, knots, knots + rng.normal(0.0, spread, len(knots)))
+    # Where two organs meet, voxels hold something of both.
+    return np.asarray(bent + gaussian_filter(shifts[labels], 0.5), dtype=np.float32)
 
 
 def read_labels(
