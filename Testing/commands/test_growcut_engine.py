@@ -12,9 +12,10 @@ from SegmentationAILib.commands import growcut_engine  # noqa: E402
 from SegmentationAILib.commands.growcut_engine import GrowCutEngine, open_growcut  # noqa: E402
 from SegmentationAILib.core.errors import PromptError, SegmentationAIError  # noqa: E402
 from SegmentationAILib.core.files import read_labelmap, write_volume  # noqa: E402
+from SegmentationAILib.core.volume import Volume  # noqa: E402
 from SegmentationAILib.refine.session import RefineSession  # noqa: E402
 
-from phantoms import SPHERE_CENTER_RAS, sphere_mask  # noqa: E402
+from phantoms import SPHERE_CENTER_RAS, grid_around, sphere_mask  # noqa: E402
 
 CENTER = np.array(SPHERE_CENTER_RAS)
 
@@ -58,6 +59,36 @@ def test_the_filter_is_kept_while_prompts_are_added_and_answers_nearly_as_a_new_
     fresh.apply()
     # Slicer's own update after a further seed is not exactly what a first run would find.
     assert dice(kept.mask, fresh.mask) > 0.95
+
+
+def test_clicks_near_each_other_go_on_with_one_filter_however_the_box_would_grow(monkeypatch):
+    grid = grid_around(CENTER, shape=(90, 80, 70))
+    inside = sphere_mask(grid, CENTER, 12.0)
+    volume = Volume(np.where(inside, 200, 40).astype(np.int16)[None], grid.affine)
+    made, begun = [], GrowCutEngine._begun
+    monkeypatch.setattr(
+        GrowCutEngine, "_begun", staticmethod(lambda *a: made.append(1) or begun(*a))
+    )
+    session = RefineSession(volume, open_growcut(""))
+    for offset in (0.0, 4.0, 8.0, -8.0):
+        session.add_point(CENTER + np.array([offset, 0, 0]))
+    assert len(made) == 1
+    assert dice(session.mask, inside) > 0.95
+
+
+def test_a_seed_that_is_taken_back_says_nothing_any_more():
+    from SegmentationAILib.scene.growcut import GROUND, SEGMENT, GrowCut, layer_of_ground
+
+    voxels = np.zeros((24, 30, 18), np.float32)
+    voxels[6:18, 8:22, 4:14] = 100
+    seeds = np.zeros(voxels.shape, np.uint8)
+    layer_of_ground(seeds, np.ones((3, 2), bool))
+    seeds[9:11, 12:14, 8:10] = SEGMENT
+    before, more = seeds.copy(), seeds.copy()
+    more[14:16, 12:14, 8:10] = GROUND
+    grow = GrowCut(voxels, (1.0, 1.0, 1.0))
+    assert not grow.grown(more)[14, 12, 8]
+    assert np.array_equal(grow.grown(before), voxels > 50)
 
 
 def test_a_mask_that_was_brought_along_is_a_seed_and_ground_alone_is_refused(a_session):

@@ -35,17 +35,16 @@ class PlacedMask:
     def within(self, box: Box) -> Mask:
         """Return a copy of the part in ``box``, False where the array does not reach."""
         out = np.zeros(box.shape, bool, order="F")
-        self.put_into(out, box)
+        self.put_into(out, box, True)
         return out
 
-    def put_into(self, out: Mask, box: Box) -> None:
-        """Set in ``out``, the voxels of ``box``, those of the mask too; the others stay."""
+    def put_into(self, out: NDArray[Any], box: Box, value: Any) -> None:
+        """Put ``value`` into ``out``, an array of ``box``, where the mask is; the rest stays."""
         start = np.maximum(box.start_ijk, self.start_ijk)
         stop = np.minimum(box.stop_ijk, np.add(self.start_ijk, self.voxels.shape))
         if (start < stop).all():
-            out[_slices(start - box.start_ijk, stop - box.start_ijk)] |= self.voxels[
-                _slices(start - self.start_ijk, stop - self.start_ijk)
-            ]
+            here = self.voxels[_slices(start - self.start_ijk, stop - self.start_ijk)]
+            out[_slices(start - box.start_ijk, stop - box.start_ijk)][here] = value
 
     def cropped(self) -> "PlacedMask":
         """Return the smallest mask with the same voxels."""

@@ -107,7 +107,7 @@ def _on_contrast(mask: Mask, claimed: Mask, turn: Turn, box: Box) -> Mask:
     keep = ~claimed
     for prompt, placed in zip(turn.prompts, turn.placed, strict=True):
         if isinstance(prompt, PointPrompt | ScribblePrompt) and meets(placed.box, box):
-            placed.put_into(keep, box)
+            placed.put_into(keep, box, True)
     allowed = boxed(turn, box)
     if allowed is not None:
         keep |= ~allowed

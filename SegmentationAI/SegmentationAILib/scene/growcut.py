@@ -32,19 +32,22 @@ class GrowCut:
 
     def __init__(self, voxels: NDArray[Any], spacing: tuple[float, float, float]) -> None:
         self._spacing = spacing
-        self._filter = slicer.vtkImageGrowCutSegment()
         self._intensities = self._image(np.asarray(voxels, np.float32))
-        self._filter.SetIntensityVolume(self._intensities)
+        self._filter = self._new_filter()
+        self._last: Seeds = np.zeros(np.shape(voxels), np.uint8)
 
     def grown(self, seeds: Seeds) -> Mask:
         """Return the segment: what its seeds reach before those of the ground do.
 
         Args:
-            seeds: ``(I, J, K)``: 0 for nothing, `SEGMENT` or `GROUND`; both have to occur. Those of
-                an earlier call that are left out here are taken back.
+            seeds: ``(I, J, K)``: 0 for nothing, `SEGMENT` or `GROUND`; both have to occur. When one
+                of the last call is left out, all begins anew: the filter forgets no seed.
         """
         if not ((seeds == SEGMENT).any() and (seeds == GROUND).any()):
             raise ValueError("Grow from seeds needs seeds of the segment and of the ground.")
+        if ((self._last != 0) & (seeds == 0)).any():
+            self._filter = self._new_filter()
+        self._last = seeds.copy(order="K")
         self._filter.SetSeedLabelVolume(self._image(seeds))
         self._filter.Update()
         image = self._filter.GetOutput()
@@ -52,6 +55,11 @@ class GrowCut:
         grown = flat.reshape(tuple(reversed(image.GetDimensions()))).T
         found: Mask = np.array(grown == SEGMENT)
         return found
+
+    def _new_filter(self) -> Any:
+        made = slicer.vtkImageGrowCutSegment()
+        made.SetIntensityVolume(self._intensities)
+        return made
 
     def _image(self, voxels: NDArray[Any]) -> vtk.vtkImageData:
         image = vtk.vtkImageData()
