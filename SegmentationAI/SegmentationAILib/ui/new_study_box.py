@@ -77,9 +77,17 @@ class NewStudyBox:
             )  # fmt: skip
 
     def _make(self) -> None:
+        wanted = self._wanted()
+
+        def ended(outcome: Outcome) -> None:
+            if outcome.is_success:
+                self._study_line.currentPath = str(Path(wanted.parent) / wanted.name)
+                self._button.checked = False
+            self._refused(outcome)
+
         with self._status.answering():
             self._progress(0.0, _("Starting"), None)
-            self._logic.make_study(self._wanted(), self._progress, self._ended)
+            self._logic.make_study(wanted, self._progress, ended)
         self._show()
 
     def _wanted(self) -> StudyWanted:
@@ -106,16 +114,10 @@ class NewStudyBox:
         self._ui.makingLabel.text = sentence
 
     def _refused(self, outcome: Outcome) -> None:
+        """Say how something ended, and bring the widgets in line."""
         self._is_looking = False
         self._show()
         self._status.say(outcome.sentence, outcome.details)
-
-    def _ended(self, outcome: Outcome) -> None:
-        if outcome.is_success:
-            wanted = self._wanted()
-            self._study_line.currentPath = str(Path(wanted.parent) / wanted.name)
-            self._button.checked = False
-        self._refused(outcome)
 
     def _show(self) -> None:
         ui, is_making = self._ui, self._logic.is_making_study()
