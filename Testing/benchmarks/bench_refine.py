@@ -2,10 +2,11 @@
 
     .venv/bin/python Testing/benchmarks/bench_refine.py [--clicks 200] [--engines geodesic growcut]
 
-A slice view of Slicer shows the scan; each click goes the way of the panel (`PanelRefine.prompt`),
-and the clock stops when the view has been rendered with the answer in the preview. The engine
-growcut runs in this process, as it has no worker: its clock stops when the mask is there. The
-engine click has to be asked for, and needs its network in SEGMENTATIONAI_HOME.
+A slice view of Slicer shows the scan, in the slice where the click is made: a person clicks into
+what is seen. Each click goes the way of the panel (`PanelRefine.prompt`), and the clock stops when
+the view has been rendered with the answer in the preview. The engine growcut runs in this process,
+as it has no worker: its clock stops when the mask is there. The engine click has to be asked for,
+and needs its network in SEGMENTATIONAI_HOME.
 """
 
 import argparse
@@ -120,10 +121,12 @@ def _through_the_panel(engine: str, clicks: list[PointPrompt]) -> list[float]:
         refine.correct(asked, lambda facts: None)
         _rest(refine, ticker)
         for click in clicks:
+            slicer.vtkMRMLSliceNode.JumpAllSlices(scene, *click.position_ras)
+            render()
             started = time.perf_counter()
             refine.prompt(click)
             _rest(refine, ticker)
-            render(click)
+            render()
             seconds.append(time.perf_counter() - started)
         if len(refine.correction().prompts) != len(clicks):
             raise RuntimeError(f"not all clicks were answered: {refine.correction().sentence}")
@@ -146,8 +149,8 @@ def _rest(refine: PanelRefine, ticker: PlainTicker) -> None:
 
 def _slice_view(
     application_logic: slicer.vtkMRMLApplicationLogic, scan: slicer.vtkMRMLScalarVolumeNode
-) -> Callable[[PointPrompt], None]:
-    """Return what renders an axial slice of the scan, with all segments, at a click."""
+) -> Callable[[], None]:
+    """Return what renders an axial slice of the scan, with all segments."""
     # Sets up OpenGL when it is imported.
     from trame_slicer.views import NoScheduleRendering, SliceView
 
@@ -158,12 +161,7 @@ def _slice_view(
     view.set_orientation("Axial")
     view.set_background_volume_id(scan.GetID())
     view.fit_view_to_content()
-
-    def render(click: PointPrompt) -> None:
-        view.get_view_node().JumpSliceByOffsetting(*click.position_ras)
-        view.render()
-
-    return render
+    return view.render
 
 
 if __name__ == "__main__":

@@ -38,8 +38,10 @@ class LongPlanes:
         self._guard, self._length = self._row + 1, rows * self._row
         self._shape = shape
         whole = 2 * self._guard + self._length
-        self._all = np.full((planes, maps, values, whole), fill, np.float32)
+        self._all = np.empty((planes, maps, values, whole), np.float32)
+        self._all[..., : self._guard] = self._all[..., -self._guard :] = fill
         self.places = self._all[..., self._guard : -self._guard]
+        self.places[..., columns :: self._row] = fill
 
     @classmethod
     def of(cls, cells: NDArray[Any], fill: float) -> "LongPlanes":

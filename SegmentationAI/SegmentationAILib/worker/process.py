@@ -26,6 +26,13 @@ BOOT: Final = Path(__file__).resolve().with_name("boot.py")
 START_SECONDS: Final = 120.0
 LAST_LINES: Final = 30
 ENDED_BY_ITSELF_SECONDS: Final = 1.0
+# The C library of Linux gives freed pages back at once and gets them again for the next prompt:
+# 9 ms of 60. It raises these bounds itself, to 32 and 64 MB, once such arrays were freed; scans are
+# above them and always go back. Other systems know no such variables.
+MEMORY: Final[Mapping[str, str]] = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +192,7 @@ def _environment(variables: Mapping[str, str], home: Path | None) -> dict[str, s
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if home is not None:
         kept[HOME_VARIABLE] = str(home)
-    return {**kept, **variables}
+    return {**MEMORY, **kept, **variables}
 
 
 def _drain(pipe: IO[bytes]) -> None:
