@@ -5,6 +5,7 @@ A mask is stored as its own box of bits, a change as the bits that differ; zlib 
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -59,9 +60,9 @@ class PlacedMask:
         box = union(self.box, difference.box)
         return PlacedMask(box.start_ijk, self.within(box) ^ difference.within(box))
 
-    @property
+    @cached_property
     def box(self) -> Box:
-        """The box of the array."""
+        """The box of the array; kept, as hundreds of prompts are looked through for each answer."""
         i, j, k = (int(a + n) for a, n in zip(self.start_ijk, self.voxels.shape, strict=True))
         return Box(self.start_ijk, (i, j, k))
 
@@ -118,6 +119,16 @@ def union(first: Box, second: Box) -> Box:
     start = [int(n) for n in np.minimum(first.start_ijk, second.start_ijk)]
     stop = [int(n) for n in np.maximum(first.stop_ijk, second.stop_ijk)]
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def meets(first: Box, second: Box) -> bool:
+    """Return whether two boxes have a voxel in common."""
+    return all(
+        a < d and c < b
+        for a, b, c, d in zip(
+            first.start_ijk, first.stop_ijk, second.start_ijk, second.stop_ijk, strict=True
+        )
+    )
 
 
 def _slices(start: NDArray[Any], stop: NDArray[Any]) -> tuple[slice, slice, slice]:

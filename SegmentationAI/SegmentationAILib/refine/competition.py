@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.mask_history import PlacedMask
+from ..core.mask_history import PlacedMask, meets
 from ..core.progress import Progress
 from ..core.prompts import BoxPrompt
 from ..core.volume import Box
@@ -247,13 +247,3 @@ def _close_boxes(starts: Floats, turn: Turn, region: NearRegion) -> None:
         outside = region.means_of_part(allowed) == 0
         starts[POSITIVE][outside] = _NEVER
         starts[NEGATIVE][outside] = 0
-
-
-def meets(first: Box, second: Box) -> bool:
-    """Return whether two boxes have a voxel in common."""
-    return all(
-        a < d and c < b
-        for a, b, c, d in zip(
-            first.start_ijk, first.stop_ijk, second.start_ijk, second.stop_ijk, strict=True
-        )
-    )

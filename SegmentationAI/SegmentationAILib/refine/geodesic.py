@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.mask_history import union
+from ..core.mask_history import meets, union
 from ..core.progress import IGNORE, Progress
 from ..core.prompts import BoxPrompt, PointPrompt, ScribblePrompt
 from ..core.volume import Box, Volume
-from .competition import TUNED, Competition, CompetitionSettings, boxed, filled, meets
+from .competition import TUNED, Competition, CompetitionSettings, boxed, filled
 from .engine import REACHES_THE_BORDER, Answer, Mask, Probabilities, Turn
 from .engines import refuse_network
 from .likeness import noise_of

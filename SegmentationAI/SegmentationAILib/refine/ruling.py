@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.mask_history import PlacedMask, union
+from ..core.mask_history import PlacedMask, meets, union
 from ..core.prompts import PointPrompt, ScribblePrompt
 from ..core.volume import Box, Volume
 from .engine import Answer, Turn
@@ -52,12 +52,10 @@ def ruled(turn: Turn, answer: Answer, mode: Mode, frozen: PlacedMask | None) -> 
 
 def _say(turn: Turn, box: Box, new: Mask) -> None:
     for prompt, placed in zip(turn.prompts, turn.placed, strict=True):
-        if not isinstance(prompt, PointPrompt | ScribblePrompt):
+        if not isinstance(prompt, PointPrompt | ScribblePrompt) or not meets(placed.box, box):
             continue
         start = np.maximum(placed.start_ijk, box.start_ijk)
         stop = np.minimum(placed.box.stop_ijk, box.stop_ijk)
-        if (start >= stop).any():
-            continue
         common = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
         said = placed.voxels[_within(common, placed.box)]
         new[_within(common, box)][said] = prompt.positive
