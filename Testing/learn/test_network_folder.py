@@ -9,7 +9,6 @@ from learn_cases import LABELS, a_case, a_plan
 from SegmentationAILib.core.errors import SegmentationAIError, WeightsError
 from SegmentationAILib.core.labelmap import Labelmap
 from SegmentationAILib.core.volume import Volume
-from SegmentationAILib.learn import trainer
 from SegmentationAILib.learn.hold_out import dice_of_labels, predicted_channels, scores_on
 from SegmentationAILib.learn.network_folder import NetworkFacts, write_network
 from SegmentationAILib.learn.prepare_case import prepared_case
@@ -41,7 +40,7 @@ FACTS = NetworkFacts(
 def one_thread():
     before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "physical_cores", lambda: 1)
+        patch.setattr("SegmentationAILib.networks.device.physical_cores", lambda: 1)
         torch.set_num_threads(1)
         yield
     torch.set_num_threads(before)

@@ -6,7 +6,6 @@ import pytest
 import torch
 from learn_cases import a_case, a_plan
 
-from SegmentationAILib.learn import trainer
 from SegmentationAILib.learn.patch_sampler import PatchSampler
 from SegmentationAILib.learn.protocols import Stage, pooled_cases, train_in_stages
 from SegmentationAILib.learn.trainer import TrainingOptions
@@ -17,7 +16,7 @@ OPTIONS = TrainingOptions(device="cpu", resume=True)
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
     before = torch.get_num_threads()
-    monkeypatch.setattr(trainer, "physical_cores", lambda: 1)
+    monkeypatch.setattr("SegmentationAILib.networks.device.physical_cores", lambda: 1)
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)

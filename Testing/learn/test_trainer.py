@@ -34,7 +34,7 @@ LEARN = TrainingSession.learn
 def one_thread(monkeypatch):
     """Two threads wait for each other longer than these small networks compute."""
     before = torch.get_num_threads()
-    monkeypatch.setattr(trainer, "physical_cores", lambda: 1)
+    monkeypatch.setattr("SegmentationAILib.networks.device.physical_cores", lambda: 1)
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)

@@ -1,3 +1,4 @@
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -5,6 +6,7 @@ import torch
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.networks import device
 from SegmentationAILib.networks.device import CPU, choose_device, physical_cores
+from SegmentationAILib.networks.run_torch import TorchNetwork
 
 
 @pytest.fixture
@@ -60,6 +62,22 @@ def test_cores_are_physical_and_those_this_process_may_use(monkeypatch):
     assert physical_cores() == 8
     monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: None)
     assert physical_cores() == 1
+
+
+@pytest.mark.parametrize(("said", "threads"), [("1", 1), (None, 3)])
+def test_torch_computes_on_the_cores_unless_somebody_says_on_how_many(monkeypatch, said, threads):
+    """A prediction on more threads than said would leave them to the training that follows."""
+    monkeypatch.setattr(device, "physical_cores", lambda: 3)
+    monkeypatch.delenv(device.THREADS, raising=False)
+    if said is not None:
+        monkeypatch.setenv(device.THREADS, said)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        TorchNetwork(torch.nn.Conv3d(1, 2, 1), 2)(np.zeros((1, 1, 4, 4, 4), np.float32))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_free_memory_is_less_than_the_machine_has():

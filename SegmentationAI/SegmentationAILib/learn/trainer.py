@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from ..core.progress import IGNORE, Progress
-from ..networks.device import choose_device, physical_cores
+from ..networks.device import choose_device, compute_on_cores
 from ..networks.weights import Weights
 from .across_processes import process_number
 from .checkpoint_file import load_checkpoint
@@ -27,9 +24,6 @@ from .training_log import TrainingLog
 from .training_loop import TrainingLoop
 from .training_session import TrainingSession
 
-# Whoever sets it, as torchrun does for each of its processes, knows who else computes here: two
-# threads that wait for a core together take ten times as long as one (measured, load 7).
-THREADS = "OMP_NUM_THREADS"
 # The share of the progress that is left for the last look at the whole hold-out.
 TRAINED = 0.97
 
@@ -112,8 +106,8 @@ def train(
     options = options or TrainingOptions()
     loss_by_name(plan.loss)
     device = choose_device(options.device)
-    if device.kind == "cpu" and THREADS not in os.environ:
-        torch.set_num_threads(physical_cores())
+    if device.kind == "cpu":
+        compute_on_cores()
     folder = TrainingFolder(output, plan, sha256_of_cases([*cases, *hold_out]), freeze)
     is_resumed = options.resume and folder.last.exists()
     if not is_resumed:

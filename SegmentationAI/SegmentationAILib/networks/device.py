@@ -1,5 +1,6 @@
 """Which device runs a network: what was asked for, what was found, and why."""
 
+import os
 import platform
 import re
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from ..core.errors import SegmentationAIError
 from ..core.memory_budget import free_memory_bytes
 
 Kind = Literal["cpu", "cuda", "mps"]
+# Whoever sets it, as torchrun does for each of its processes, knows who else computes here: two
+# threads that wait for a core together take ten times as long as one (measured, load 7).
+THREADS = "OMP_NUM_THREADS"
 _REQUEST = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -70,6 +74,17 @@ def physical_cores() -> int:
     process = psutil.Process()
     allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else physical
     return max(1, min(physical, allowed))
+
+
+def compute_on_cores() -> None:
+    """Let torch compute on the physical cores, or on as many as ``OMP_NUM_THREADS`` says.
+
+    A number that is set for one computation stays for the next one: were another one set here than
+    for a training, the training after a prediction would differ in its last bits from one in a new
+    process.
+    """
+    if THREADS not in os.environ:
+        torch.set_num_threads(physical_cores())
 
 
 def memory_available_bytes(device: Device) -> int:

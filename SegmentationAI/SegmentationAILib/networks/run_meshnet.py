@@ -8,7 +8,7 @@ import torch
 from ..core.memory_budget import free_memory_bytes
 from .air_crop import Slices, box_without_air
 from .architectures.meshnet import MeshNet
-from .device import physical_cores
+from .device import compute_on_cores
 from .interleaved_meshnet import INTERLEAVE
 from .running import Patch, RunningNetwork, is_out_of_memory
 from .streamed_meshnet import streamed_logits
@@ -121,7 +121,7 @@ class WholeMeshNet:
             )
 
     def _by_slabs(self, volume: Patch) -> Patch:
-        torch.set_num_threads(physical_cores())
+        compute_on_cores()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         logits = np.empty((1, self.out_channels, *volume.shape[2:]), np.float32)
         start = 0

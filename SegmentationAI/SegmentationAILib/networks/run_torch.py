@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..core.errors import MemoryBudgetError
-from .device import CPU, Device, physical_cores
+from .device import CPU, Device, compute_on_cores
 from .patch_halves import half_shape, halved
 from .precision import Precision
 from .running import Patch, is_out_of_memory
@@ -133,7 +133,7 @@ class TorchNetwork:
             self._module = self._module.to(device.torch_name)
             self._placed_on = device.torch_name
             if device.kind == "cpu":
-                torch.set_num_threads(physical_cores())
+                compute_on_cores()
         return self._module
 
     def _step_down(self, patch: Patch, reason: str) -> None:

@@ -11,7 +11,6 @@ from training_sets import entry, moved, sphere_case, write_description, write_sp
 from SegmentationAILib.__main__ import main
 from SegmentationAILib.core.files import write_labelmap
 from SegmentationAILib.core.labelmap import Labelmap
-from SegmentationAILib.learn import trainer
 from SegmentationAILib.learn.training_session import NotFiniteError, TrainingSession
 
 CASES = 6
@@ -21,7 +20,7 @@ LEARN = TrainingSession.learn
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
     before = torch.get_num_threads()
-    monkeypatch.setattr(trainer, "physical_cores", lambda: 1)
+    monkeypatch.setattr("SegmentationAILib.networks.device.physical_cores", lambda: 1)
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)

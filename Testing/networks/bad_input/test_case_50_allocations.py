@@ -7,7 +7,6 @@ from threshold_network import card as threshold_card
 from threshold_network import threshold_network_folder
 
 from SegmentationAILib.core.pipeline import segment
-from SegmentationAILib.networks import run_torch
 from SegmentationAILib.networks.card_reader import card_from_json
 from SegmentationAILib.networks.expected_shapes import built_network
 from SegmentationAILib.networks.run_torch import TorchNetwork
@@ -32,7 +31,7 @@ def a_recipe_and_its_network(tmp_path_factory):
 def one_thread(monkeypatch):
     """Two threads wait for each other a thousand times as long as these small patches take."""
     before = torch.get_num_threads()
-    monkeypatch.setattr(run_torch, "physical_cores", lambda: 1)
+    monkeypatch.setattr("SegmentationAILib.networks.device.physical_cores", lambda: 1)
     yield
     torch.set_num_threads(before)
 
