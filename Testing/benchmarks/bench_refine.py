@@ -50,7 +50,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clicks", type=int, default=200)
-    parser.add_argument("--engines", nargs="+", choices=ENGINES[:2], default=ENGINES[:2])
+    parser.add_argument("--engines", nargs="*", choices=ENGINES[:2], default=ENGINES[:2])
     parser.add_argument("--click-weights", type=Path, help="also measures the engine click")
     options = parser.parse_args()
     lines = [
