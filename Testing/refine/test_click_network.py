@@ -111,7 +111,7 @@ def test_a_surface_that_is_too_large_for_one_answer_is_said_to_be_coarse(monkeyp
     volume, target = a_scan(34.0)
     session, _ = a_session(volume)
     change = session.add_point(CENTER)
-    assert any("drawn in cells of" in note for note in change.notes)
+    assert click_network.DRAWN_COARSELY in change.notes
     assert dice(session.mask, target) > 0.9
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 
-from SegmentationAILib.core.volume import Grid
+from SegmentationAILib.core.volume import Box, Grid
 from SegmentationAILib.refine.click_field import Field
-from SegmentationAILib.refine.click_tiles import seen_before, tiles_of
+from SegmentationAILib.refine.click_tiles import nearest_first, seen_before, tiles_of
 
 from phantoms import oblique_affine
 
@@ -56,3 +56,16 @@ def test_beyond_the_field_a_tile_sees_the_mask():
         assert (before[low : max(0, 20 - start[0])] == 0).all()
         place = [c.start - a for c, a in zip(tile.seen, (0, 0, 0), strict=True)]
         assert before[tuple(place)] == field.probabilities[tuple(c.start for c in tile.core)]
+
+
+def test_tiles_are_drawn_from_a_place_outwards():
+    field = a_ball_field()
+    place = (64, 52, 60)
+    ordered = nearest_first(tiles_of(field), field, Box(place, (65, 53, 61)))
+    middles = [
+        np.add([(c.start + c.stop - 1) / 2 for c in tile.core], field.first) for tile in ordered
+    ]
+    away = [np.linalg.norm(GRID.ras_from_ijk(m[None]) - GRID.ras_from_ijk(np.array([place])))
+            for m in middles]  # fmt: skip
+    assert len(away) > 4
+    assert away == sorted(away)

@@ -6,8 +6,8 @@ twice as large, until the object fits (adaptive zoom). Then it goes back: the su
 is drawn anew in patches of finer cells, each with the coarser answer as the mask before, down to
 voxels. Isensee et al., nnInteractive, 2025, doi:10.48550/arXiv.2503.08373, zoom in this way, too;
 we depart in cells that are powers of two in voxels, in taking of an answer only what hangs together
-with the prompt, and in spending at most `MOST_TILES` patches on it: the surface of a larger object
-stays in coarser cells, and a note says so.
+with the prompt, and in spending at most `MOST_TILES` patches on it, those near the prompt first:
+elsewhere the surface of a larger object stays that of coarser cells, and a note says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..networks.build import load_network
 from ..networks.running import RunningNetwork
 from ..networks.store import NetworkStore
 from .click_field import Array, Field, Mask
-from .click_tiles import Tile, seen_before, tiles_of
+from .click_tiles import Tile, nearest_first, seen_before, tiles_of
 from .click_turn import AskedTurn, asked_turn
 from .click_zoom import doubt, handicap, levels_to_try
 from .engine import REACHES_THE_BORDER, Answer, Turn
@@ -34,8 +34,12 @@ from .look import Look, look_at
 
 NETWORK: Final = "click"
 MOST_LEVELS: Final = 10
-# Patches that the surface of one answer may take: about half a second on two cores.
+# Patches that the surface of one answer may take, over all levels: half a second on two cores.
 MOST_TILES: Final = 16
+DRAWN_COARSELY: Final = (
+    "What changed is large: its surface is drawn finely near the click alone. Click near the "
+    "surface elsewhere to draw it finely there."
+)
 # A change with more than this share of its cells on open faces goes on beyond the patch.
 FACE_SHARE: Final = 0.004
 # Where the network doubts a click, what it doubts no more than the click comes along, down to this
@@ -72,14 +76,14 @@ class ClickEngine:
         if not field.active.any():
             box = asked.focus
             return Answer(box, turn.mask[box.slices].copy())
-        notes = []
+        spent, is_whole = 0, True
         while field.level > 0:
             finer = field.cropped().finer().over(turn.mask)
-            tiles = tiles_of(finer)
-            if len(tiles) > MOST_TILES:
-                notes.append(_drawn_coarsely(field))
-                break
-            field = self._redrawn(asked, finer, tiles, progress.part(0.4, 1.0))
+            tiles = nearest_first(tiles_of(finer), finer, asked.focus)
+            some = tiles[: (MOST_TILES - spent) // field.level]
+            spent, is_whole = spent + len(some), is_whole and len(some) == len(tiles)
+            field = self._redrawn(asked, finer, some, progress.part(0.4, 1.0))
+        notes = [] if is_whole else [DRAWN_COARSELY]
         return _answer(turn, field, notes)
 
     def close(self) -> None:
@@ -108,7 +112,7 @@ class ClickEngine:
         for number, level in enumerate(levels):
             progress(number / len(levels), "Looking at what is pointed at")
             looks.append(self._seen(asked, level))
-        handicaps = np.cumsum([0.0, *(handicap(asked, seen.look) for seen in looks[1:])])
+        handicaps = np.cumsum([0.0, *(handicap(seen.look) for seen in looks[1:])])
         doubts = [doubt(seen.found, seen.changed) for seen in looks]
         return looks[int(np.argmin(doubts + handicaps))]
 
@@ -217,11 +221,3 @@ def _reaches_the_border(mask: Mask, box: Box, shape: tuple[int, int, int]) -> bo
         if at_start or (box.stop_ijk[axis] == shape[axis] and along[-1].any()):
             return True
     return False
-
-
-def _drawn_coarsely(field: Field) -> str:
-    size = min(field.region.spacing)
-    return (
-        f"What changed is large: its surface is drawn in cells of {size:.1f} mm. Click near the "
-        "surface to draw it finely there."
-    )

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from scipy import ndimage as ndi
 
+from ..core.volume import Box
 from .click_field import Array, Field, Mask
 from .look import SIDE, Look, cell_factor, look_at
 
@@ -35,6 +36,18 @@ def tiles_of(field: Field) -> list[Tile]:
     """Return tiles whose cores hold all of the active surface of a field."""
     places = np.unique(np.argwhere(_active_surface(field)) // STEP, axis=0)
     return [_tile(field, (int(i), int(j), int(k))) for i, j, k in places]
+
+
+def nearest_first(tiles: list[Tile], field: Field, focus: Box) -> list[Tile]:
+    """Return the tiles of a field, those nearest to a box of voxels first."""
+    factor = np.array(cell_factor(field.grid, field.level))
+    middle = (np.array(focus.start_ijk) + np.array(focus.stop_ijk)) / 2
+
+    def away(tile: Tile) -> float:
+        center = np.array([(c.start + c.stop) / 2 for c in tile.core]) + field.first
+        return float(np.linalg.norm((center * factor - middle) * field.grid.spacing))
+
+    return sorted(tiles, key=away)
 
 
 def seen_before(field: Field, look: Look, mask: Mask) -> Array:

@@ -18,15 +18,13 @@ from .click_turn import AskedTurn
 from .look import SIDE, Look, level_of
 
 # An error is looked at this many times as wide as its middle is deep: it, and what bounds it.
-WIDTHS_OF_DEPTH: Final = 4.0
+WIDTHS_OF_DEPTH: Final = 3.0
 # Probabilities between these are doubts.
 DOUBTED: Final = (0.2, 0.8)
 # So much less must be doubted to look at cells twice as large, which have lost what is small, and
 # twice as much less beyond `WIDE_MM`: a patch wider than any organ. Chosen on kidneys, aorta, brain
 # structures and objects by formula, none of them in the evidence.
 DOUBT_A_LEVEL: Final = 0.3
-# A click far from the surface says itself that something large is wrong.
-DOUBT_A_LEVEL_LATER: Final = 0.15
 WIDE_MM: Final = 5.0 * SIDE
 # Levels among which a first click chooses, a look each.
 MOST_FIRST_LEVELS: Final = 4
@@ -47,10 +45,9 @@ def levels_to_try(asked: AskedTurn) -> range:
     return range(lowest, highest + 1)
 
 
-def handicap(asked: AskedTurn, look: Look) -> float:
+def handicap(look: Look) -> float:
     """Return how much less has to be doubted in a look than in one at cells half as large."""
-    least = DOUBT_A_LEVEL_LATER if asked.turn.mask.any() else DOUBT_A_LEVEL
-    return least * (2.0 if SIDE * min(look.region.spacing) > WIDE_MM else 1.0)
+    return DOUBT_A_LEVEL * (2.0 if SIDE * min(look.region.spacing) > WIDE_MM else 1.0)
 
 
 def _errors(asked: AskedTurn) -> NDArray[np.float64]:
