@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from forked_run import ForkedRun
 
 from SegmentationAILib.learn.study.index import INDEX
 from SegmentationAILib.learn.study.study import open_study
@@ -35,7 +36,11 @@ class Undisturbed:
 
 
 def started_run(script, folder, *arguments):
-    """Start the script's work in a folder."""
+    """Start the script's work in a folder; where it says so, in a fork of this process."""
+    if getattr(script, "IS_FORKED", False):
+        words = [script.__file__, folder, *arguments]
+        home = {"SEGMENTATIONAI_HOME": str(folder / "home")}
+        return ForkedRun(lambda: main(script.work), words, home)
     paths = [str(TESTING), str(TESTING.parent / "SegmentationAI")]
     environment = {
         **os.environ,

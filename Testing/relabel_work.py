@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.numpy
 import study_work
 import torch
+from forked_run import CAN_FORK
 from killed_work import main
 from relabel_study import BASE, base_folder, relabel_study
 from study_files import shifted, truth
@@ -22,15 +23,18 @@ from SegmentationAILib.learn.study.index import INDEX
 from SegmentationAILib.learn.study.iterations import iterations
 from SegmentationAILib.learn.study.person import Work, accept
 from SegmentationAILib.learn.study.study import open_study
+from SegmentationAILib.networks import build as networks_build
 from SegmentationAILib.networks.card import Architecture
 from SegmentationAILib.networks.card_reader import card_from_bytes, write_card
 from SegmentationAILib.networks.install import InstallRequest, install
 from SegmentationAILib.networks.registry import build
 from SegmentationAILib.networks.store import NetworkStore
 
-__all__ = ["IS_RESUMED_ALIKE", "check_export", "content", "work"]
+__all__ = ["IS_FORKED", "IS_RESUMED_ALIKE", "check_export", "content", "work"]
 # Trainings are bit for bit the same with the same number of threads, hence in a process alike.
 IS_RESUMED_ALIKE = True
+# Half of a run in a new process would be imports.
+IS_FORKED = CAN_FORK
 SETTINGS = RelabelSettings(epochs=12, batch_size=4, learning_rate=1e-2, gate=0.6)
 ARCHITECTURE = Architecture("unet", (
     ("in_channels", 1), ("out_channels", 3), ("channels", (4, 8)), ("strides", (2,)),
@@ -52,7 +56,12 @@ def trainable_base(folder: Path) -> Path:
 
 
 def work(root, say=lambda _: None):
-    """Do what is not done yet; `say` is told of each change when it is on the disk."""
+    """Do what is not done yet; `say` is told of each change when it is on the disk.
+
+    For processes of their own: networks run by torch here, as converting them for OpenVINO would be
+    half of a run and writes nothing into the study.
+    """
+    networks_build.openvino_is_there = lambda: False
     store = NetworkStore(root / "home")
     if not (store.folder / BASE).exists():
         install(store, InstallRequest(str(root / "base" / BASE)), lambda *_: None)
