@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from threshold_network import threshold_network_folder
 
+from SegmentationAILib.core.errors import WeightsError
 from SegmentationAILib.core.volume import Grid
 from SegmentationAILib.networks.store import NetworkStore
+from SegmentationAILib.networks.torch_module import torch_module
 from SegmentationAILib.resources import resource
 from SegmentationAILib.scene.network_facts import (
     all_networks,
@@ -36,6 +38,19 @@ def test_the_list_agrees_with_the_workers(an_installed_network):
         assert (facts.title, facts.modality, facts.use) == (
             card.title, card.modality, card.license.use)  # fmt: skip
         assert facts.can_be_installed == bool(card.address)
+
+
+def test_what_the_engine_adapt_refuses_is_known_beforehand(an_installed_network):
+    """`torch_module` is what refuses; it is asked for both networks."""
+    onnx = {"architecture": {"name": "onnx", "parameters": {}}}
+    threshold_network_folder(an_installed_network / "networks" / "exported", **onnx)
+    ours = {n.id: n for n in all_networks(an_installed_network)}
+    store = NetworkStore(an_installed_network)
+    assert ours["bright"].can_be_adapted
+    torch_module(store.find("bright").card, store.find("bright").read_weights())
+    assert not ours["exported"].can_be_adapted
+    with pytest.raises(WeightsError, match="only as ONNX"):
+        torch_module(store.find("exported").card, store.find("exported").read_weights())
 
 
 def test_a_card_that_cannot_be_read_is_left_out_and_the_others_stay(an_installed_network):

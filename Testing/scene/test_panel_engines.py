@@ -24,6 +24,11 @@ def test_a_network_can_be_the_start_and_be_adapted():
     assert engines(BRAIN) == [("geodesic", ""), ("auto", "brain"), ("adapt", "brain")]
 
 
+def test_one_that_cannot_be_trained_is_a_start_and_is_not_adapted():
+    is_onnx = replace(BRAIN, can_be_adapted=False)
+    assert engines(is_onnx) == [("geodesic", ""), ("auto", "brain")]
+
+
 def test_one_that_is_not_there_or_answers_prompts_is_not_adapted():
     assert engines(replace(BRAIN, state="available")) == [("geodesic", "")]
     clicked = replace(BRAIN, is_promptable=True)

@@ -23,6 +23,8 @@ NEAREST_RUNS: Final = 5
 History = Mapping[str, Sequence[tuple[float, ...]]]
 """Voxels that the network saw, seconds, and where known bytes, by network, device and options."""
 _STATES: Final = ("shipped", "installed", "available")
+# The architecture of a card whose network is an ONNX file alone: it runs, and cannot be trained.
+_ONNX: Final = "onnx"
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +140,7 @@ def _facts(card: dict[str, Any], state: str) -> NetworkFacts:
         source=str(card.get("source", "")),
         paper=str(card.get("paper", "")),
         is_promptable=card.get("promptable") is True,
+        can_be_adapted=card["architecture"]["name"] != _ONNX,
     )
 
 

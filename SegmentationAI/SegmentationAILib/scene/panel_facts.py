@@ -34,6 +34,7 @@ class NetworkFacts:
         paper: DOI, empty when there is none.
         has_update: Whether the catalogue lists other weights than those installed.
         is_promptable: Whether it answers prompts, and segments nothing by itself.
+        can_be_adapted: Whether it has weights that can be trained to a scan.
     """
 
     id: str
@@ -57,6 +58,7 @@ class NetworkFacts:
     paper: str = ""
     has_update: bool = False
     is_promptable: bool = False
+    can_be_adapted: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,6 +78,7 @@ class PanelRefine:
             title = _("Start from: {network}").format(network=start.title)
             tip = _("Runs the network once at the first prompt and corrects what it found there.")
             found.append(EngineFacts("auto", start.id, title, tip))
+        if start is not None and not start.is_promptable and start.can_be_adapted:
             title = _("Adapt to this scan: {network}").format(network=start.title)
             tip = _("Trains the network for some seconds on this scan by all prompts together, "
                     "after each of them: give several and choose Apply.")  # fmt: skip
