@@ -20,7 +20,7 @@ from SegmentationAILib.refine.adapt import NEAR_PROMPTS, AdaptEngine
 from SegmentationAILib.refine.adapt_training import AdaptSettings
 from SegmentationAILib.refine.session import RefineSession
 
-from phantoms import SPHERE_CENTER_RAS, grid_around, sphere_mask
+from phantoms import SPHERE_CENTER_RAS, grid_around, sphere_mask, sphere_volume
 
 CENTER = np.array(SPHERE_CENTER_RAS)
 # The network of these tests has 119 weights: it learns in large steps what a real one has in it.
@@ -173,6 +173,17 @@ def test_a_mask_that_was_brought_along_is_taught_too(a_network, a_dim_sphere):
     session.set_mask(half)
     session.add_point(spot_ras(a_dim_sphere), positive=False)
     assert dice(session.mask, truth) > 0.9
+
+
+def test_the_structure_under_the_first_prompt_is_adapted_when_none_is_named(a_network):
+    """The sphere is found at once here; the answer is that of the session which names it."""
+    volume, masks = sphere_volume(), []
+    for structure in ("", "Sphere"):
+        session, _ = opened(volume, settings=AdaptSettings(steps=3), structure=structure)
+        session.add_point(CENTER)
+        masks.append(session.mask)
+    np.testing.assert_array_equal(*masks)
+    assert dice(masks[0], sphere_mask(volume.grid)) > 0.95
 
 
 def test_frozen_voxels_stay_and_nothing_outside_of_the_box_changes(a_network, a_dim_sphere):

@@ -110,12 +110,7 @@ class AdaptEngine:
     def answer(self, turn: Turn, progress: Progress = IGNORE) -> Answer:
         """Return what the adapted network finds (see `engine.Engine`)."""
         result, prepared = self._run(progress.part(0.0, _RUN))
-        label = self._named or label_under(turn, result)
-        if label is None:
-            raise PromptError(
-                "The network found nothing under the first positive prompt, so it is not known "
-                "which of its structures is meant; name the structure."
-            )
+        label = self._label(turn, result)
         start = self._start(label, result, turn)
         crop = self._crop(turn, start, prepared)
         said = said_in(crop, turn)
@@ -161,6 +156,19 @@ class AdaptEngine:
             prepared = prepared_scan(self._volume, self._recipe, progress.part(0.9, 1.0))
             self._first = found, prepared
         return self._first
+
+    def _label(self, turn: Turn, result: Segmentation) -> Label:
+        """The structure that is meant, as the card has it."""
+        if self._named is not None:
+            return self._named
+        row = label_under(turn, result)
+        if row is None:
+            raise PromptError(
+                "The network found nothing under the first positive prompt, so it is not known "
+                "which of its structures is meant; name the structure."
+            )
+        # The result's row has its layer and more, so it is not the card's, which tells the channel.
+        return label_named(self._card.labels, row.name)
 
     def _start(self, label: Label, result: Segmentation, turn: Turn) -> Floats:
         """Probabilities of the segment ``(I, J, K)`` before anything was adapted."""
