@@ -284,6 +284,10 @@ class StandInLogic(NoStudy):
         self.on_facts(self.facts)
         on_accepted(Accepted(self.result, "'Thalamus' was corrected."))
 
+    def keep_network(self, network_id, on_kept):
+        self.asked.append(("keep network", network_id))
+        on_kept(f"The adapted network is kept as '{network_id}'.")
+
     def discard_correction(self):
         if self.facts.is_open:
             self.asked.append("discard correction")

@@ -65,6 +65,17 @@ def test_another_id_can_be_chosen_and_an_existing_one_is_refused(a_store, tmp_pa
     assert states(a_store) == {"mine": "installed", "other": "installed"}
 
 
+def test_an_id_is_new_where_nothing_of_it_is_here_or_listed(a_home, tmp_path):
+    store = NetworkStore(cards=Catalog((card_from_json(tiny_card(id="listed"), "listed"),)))
+    store.check_new_id("mine")
+    put(store, network_folder(tmp_path / "mine"))
+    (store.folder / "torn").mkdir()
+    for taken in ("mine", "Mine", "listed", "torn"):
+        with pytest.raises(WeightsError, match=f"There is a network {taken} already"):
+            store.check_new_id(taken)
+    store.check_new_id("mine-2")
+
+
 def test_an_exported_network_installs_again_as_the_same(a_store, tmp_path):
     first = put(a_store, network_folder(tmp_path / "mine"))
     a_store.export("mine", tmp_path / "copy.zip")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from threshold_network import threshold_network_folder
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.labelmap import Label, Labelmap
@@ -16,6 +17,7 @@ from SegmentationAILib.core.volume import Volume
 from SegmentationAILib.refine.session import RefineSession
 from SegmentationAILib.scene.bootstrap import headless_slicer
 from SegmentationAILib.scene.logic import SegmentationLogic
+from SegmentationAILib.scene.network_facts import all_networks
 from SegmentationAILib.scene.panel_refine import PanelRefine
 from SegmentationAILib.scene.placement import matrix_from_affine
 from SegmentationAILib.scene.refine_facts import CorrectionAsked, prompt_in_words
@@ -35,8 +37,13 @@ CENTER = tuple(float(n) for n in SPHERE_CENTER_RAS)
 
 
 @pytest.fixture(scope="module")
-def a_worker(tmp_path_factory):
-    worker = LocalWorker(home=tmp_path_factory.mktemp("home"))
+def a_worker_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def a_worker(a_worker_home):
+    worker = LocalWorker(home=a_worker_home)
     yield worker
     worker.close()
 
@@ -424,6 +431,51 @@ def test_a_corrected_segment_that_a_network_made_is_a_persons_from_then_on(a_ben
     keeper.flush()
     assert tag_of(segment, ORIGIN_TAG) == "corrected"
     keeper.close()
+
+
+@pytest.fixture
+def a_bright_network(a_worker_home):
+    """Installed where the worker looks for networks; it finds the ball."""
+    folder = a_worker_home / "networks" / "bright"
+    if not folder.is_dir():
+        threshold_network_folder(folder)
+    return folder
+
+
+def test_an_adapted_network_is_kept_while_the_correction_waits(a_bench, a_bright_network):
+    bench, kept = a_bench, []
+    bench.begin(engine="adapt", network="bright")
+    assert bench.facts.adapts
+    bench.refine.keep_network("mine", kept.append)
+    bench.rest()
+    assert "has not been adapted yet" in bench.said[-1]
+    bench.click()
+    shown = bench.preview()
+    bench.refine.keep_network("bright", kept.append)
+    bench.rest()
+    assert bench.said[-1] == "There is a network bright already; choose another ID."
+    assert kept == []
+    bench.refine.keep_network(" mine ", kept.append)
+    bench.rest()
+    assert kept == ["The adapted network is kept as 'mine' and listed among the installed ones."]
+    home = a_bright_network.parents[1]
+    found = next(one for one in all_networks(home) if one.id == "mine")
+    assert (found.state, found.can_be_adapted) == ("installed", True)
+    assert "by 1 prompt about Sphere" in found.limits[0]
+    np.testing.assert_array_equal(bench.preview(), shown)
+    bench.accept()
+    np.testing.assert_array_equal(bench.mask("ball"), shown)
+    assert not bench.facts.adapts
+
+
+def test_nothing_is_kept_without_a_correction_that_adapts(a_bench):
+    with pytest.raises(SegmentationAIError, match="begin to correct it first"):
+        a_bench.refine.keep_network("mine", a_bench.accepted.append)
+    a_bench.begin()
+    a_bench.click()
+    with pytest.raises(SegmentationAIError, match="Only 'Adapt to this scan'"):
+        a_bench.refine.keep_network("mine", a_bench.accepted.append)
+    assert a_bench.facts.is_open
 
 
 def test_the_scan_goes_over_as_it_is_and_stays_so(a_bench):

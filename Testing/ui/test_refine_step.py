@@ -1,8 +1,11 @@
 """The step *Refine*: mouse and keys in slice views become prompts, and a segment is corrected."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from PySide6 import QtCore
+from panel_stand_in import T1
+from PySide6 import QtCore, QtTest, QtWidgets
 
 from SegmentationAILib.core.labelmap import Label, Labelmap
 from SegmentationAILib.core.prompts import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt
@@ -180,6 +183,73 @@ def test_facts_become_a_list_with_crosses_a_score_and_slices(a_refine_step):
     assert not a_refine_step.find("redoPromptButton").enabled
 
 
+def show_adapting(module, **changes):
+    facts = CorrectionFacts(is_open=True, prompts=("Adds: click",), has_change=True, adapts=True)
+    module.logic.facts = replace(facts, **changes)
+    module.logic.on_facts(module.logic.facts)
+
+
+def kept(module):
+    asked = [one for one in module.logic.asked if isinstance(one, tuple)]
+    return [one for one in asked if one[0] == "keep network"]
+
+
+def test_an_adapted_network_is_kept_under_the_name_that_is_typed(a_refine_step):
+    module = a_refine_step
+    module.red.click(CENTER)
+    assert not module.is_shown("keepTools"), "no network is adapted"
+    show_adapting(module, prompts=())
+    line, button = module.find("keepIdLine"), module.find("keepNetworkButton")
+    line.text = "mine"
+    assert not button.enabled, "nothing was answered yet"
+    show_adapting(module, is_busy=True)
+    assert not button.enabled
+    show_adapting(module)
+    line.text = "  "
+    assert not button.enabled
+    line.text = "mine"
+    module.click("keepNetworkButton")
+    assert kept(module) == [("keep network", "mine")]
+    assert "kept as 'mine'" in module.find("sentenceLabel").text
+    assert line.text == ""
+    assert module.logic.facts.is_open
+    module.press(QtCore.Qt.Key_Escape)
+    assert not module.is_shown("keepTools")
+
+
+def test_keys_in_the_name_of_a_network_are_the_lines_own(a_refine_step):
+    """Enter is *Accept* elsewhere, which would forget the network that is about to be kept."""
+    module = a_refine_step
+    module.red.click(CENTER)
+    show_adapting(module)
+    line = module.find("keepIdLine")
+    line.setFocus()
+    QtTest.QTest.keyClicks(line, "blnz")
+    assert line.text == "blnz"
+    assert module.find("drawTool").checked
+    QtTest.QTest.keyClick(line, QtCore.Qt.Key_Escape)
+    assert (line.text, module.logic.facts.is_open) == ("", True)
+    QtTest.QTest.keyClicks(line, "mine")
+    QtTest.QTest.keyClick(line, QtCore.Qt.Key_Return)
+    assert kept(module) == [("keep network", "mine")]
+    assert module.logic.facts.is_open
+    focused = QtWidgets.QApplication.focusWidget()
+    QtTest.QTest.keyClick(focused, QtCore.Qt.Key_B)
+    assert (line.text, module.find("boxTool").checked) == ("", True)
+    QtTest.QTest.keyClick(focused, QtCore.Qt.Key_Return)
+    assert not module.logic.facts.is_open
+
+
+def test_a_network_that_was_kept_is_listed_at_once(a_refine_step):
+    module = a_refine_step
+    module.red.click(CENTER)
+    show_adapting(module)
+    module.logic.listed = (*module.logic.listed, replace(T1, id="mine", title="Mine"))
+    module.find("keepIdLine").text = "mine"
+    module.click("keepNetworkButton")
+    assert module.find("networkSelector").findText("Mine") >= 0
+
+
 def test_another_segment_or_engine_throws_away_what_was_not_accepted(a_refine_step):
     a_refine_step.red.click(CENTER)
     a_refine_step.choose("segmentSelector", "Caudate (locked)")
@@ -226,6 +296,8 @@ def a_real_step(a_worker, a_worker_home, a_slicer, opened, monkeypatch):
     state.volume, state.result = scan, node
     module.panel.show(state)
     module.panel.open("Refine")
+    # Its answers are known without a network: those of `click` are in the evidence.
+    module.choose("engineSelector", "By intensity and distance")
     module.red, module.scan, module.node, module.neighbor = red, scan, node, neighbor
     return module
 

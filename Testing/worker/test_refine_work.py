@@ -5,11 +5,12 @@ import pytest
 from threshold_network import threshold_network_folder
 
 from SegmentationAILib.__main__ import main
-from SegmentationAILib.core.errors import PromptError, SegmentationAIError
+from SegmentationAILib.core.errors import PromptError, SegmentationAIError, WeightsError
 from SegmentationAILib.core.progress import IGNORE
 from SegmentationAILib.core.prompt_file import row_of_prompt
 from SegmentationAILib.core.prompts import PointPrompt, ScribblePrompt
 from SegmentationAILib.core.volume import Volume
+from SegmentationAILib.networks.store import NetworkStore
 from SegmentationAILib.refine.session import RefineSession
 from SegmentationAILib.worker.client import LocalWorker, RefineAsked, WorkerError
 from SegmentationAILib.worker.frame import Frame, chunks_of_frame, frame_of_bytes
@@ -238,3 +239,70 @@ def test_a_network_is_adapted_in_the_worker_and_another_prompt_is_one_more_answe
     assert 2 * (host.mask & sphere).sum() / (host.mask.sum() + sphere.sum()) > 0.95
     host.ask("undo")
     assert not host.mask.any()
+
+
+ADAPT = {"engine": "adapt", "network": "net", "structure": "Sphere", "device": "cpu"}
+
+
+@pytest.fixture
+def a_network(a_home, tmp_path):
+    assert main(["networks", "install", str(threshold_network_folder(tmp_path / "net"))]) == 0
+    return NetworkStore()
+
+
+def test_an_adapted_network_is_kept_once_and_the_correction_goes_on(a_network, a_volume):
+    host = AHost(a_volume, **ADAPT)
+    with pytest.raises(PromptError, match="has not been adapted yet"):
+        host.ask("keep", {"id": "mine"})
+    assert [one.card.id for one in a_network.listing().networks if one.state == "installed"] == [
+        "net"
+    ]
+    host.click(SPHERE_CENTER_RAS)
+    before = host.mask.copy()
+    for taken in ("net", "NET", "subcortical"):
+        with pytest.raises(WeightsError, match="There is a network"):
+            host.ask("keep", {"id": taken})
+    for wrong in ("", "a/b", "..", ".hidden"):
+        with pytest.raises(WeightsError, match="cannot be the ID of a network"):
+            host.ask("keep", {"id": wrong})
+    with pytest.raises(WorkerError, match="something else than text"):
+        host.ask("keep", {"id": 5})
+    answer = host.ask("keep", {"id": "mine"})
+    assert (answer.facts, answer.mask, answer.undo_levels) == ({"id": "mine"}, None, 1)
+    assert a_network.find("mine").card.training.parents[0].id == "net"
+    np.testing.assert_array_equal(host.mask, before)
+    host.ask("undo")
+    assert not host.mask.any()
+
+
+def test_an_engine_that_adapts_nothing_has_no_network_to_keep(a_home, a_volume):
+    host = AHost(a_volume)
+    host.click(SPHERE_CENTER_RAS)
+    with pytest.raises(PromptError, match="Only the engine adapt"):
+        host.ask("keep", {"id": "mine"})
+
+
+def test_a_server_keeps_no_network_that_learned_from_a_patient(a_network, a_volume):
+    host = AHost(a_volume, sessions=RefineSessions(keeps_networks=False), **ADAPT)
+    host.click(SPHERE_CENTER_RAS)
+    with pytest.raises(PromptError, match="not on a server"):
+        host.ask("keep", {"id": "mine"})
+    assert "mine" not in {one.card.id for one in a_network.listing().networks}
+    assert host.ask("undo").undo_levels == 0
+
+
+def test_a_data_folder_that_cannot_be_written_is_said_and_nothing_is_left(
+    a_network, a_volume, monkeypatch
+):
+    host = AHost(a_volume, **ADAPT)
+    host.click(SPHERE_CENTER_RAS)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("safetensors.numpy.save_file", full)
+        with pytest.raises(WeightsError, match=r"No space left on device\); make that possible"):
+            host.ask("keep", {"id": "mine"})
+    assert sorted(path.name for path in a_network.folder.glob(".adapted*")) == []
+    assert host.ask("keep", {"id": "mine"}).facts == {"id": "mine"}

@@ -183,17 +183,11 @@ def _check_kept(arguments: argparse.Namespace) -> None:
     if not arguments.keep_network:
         return
     from ..core.errors import SegmentationAIError
-    from ..networks.network_source import check_id
     from ..networks.store import NetworkStore
 
     if arguments.engine != "adapt":
         raise SegmentationAIError("--keep-network keeps what --engine adapt makes; name that.")
-    wanted = check_id(arguments.keep_network)
-    known = {one.card.id.casefold() for one in NetworkStore().listing().networks}
-    if wanted.casefold() in known:
-        raise SegmentationAIError(
-            f"There is a network {wanted} already; choose another ID for --keep-network."
-        )
+    NetworkStore().check_new_id(arguments.keep_network)
 
 
 def _answered(

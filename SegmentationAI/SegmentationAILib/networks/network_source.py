@@ -34,7 +34,7 @@ def check_id(network_id: str) -> str:
     if not _ID.fullmatch(network_id) or _RESERVED.fullmatch(network_id):
         raise WeightsError(
             f"{network_id[:80]!a} cannot be the ID of a network: letters, digits, '.', '_' and "
-            "'-' are allowed, at most 64; choose one with --id."
+            "'-' are allowed, at most 64; choose another ID."
         )
     return network_id
 

@@ -103,6 +103,18 @@ class NetworkStore:
         known = ", ".join(network.card.id for network in self.listing().networks)
         raise WeightsError(f"There is no network {network_id}; there are: {known or 'none'}.")
 
+    def check_new_id(self, network_id: str) -> None:
+        """Raise unless a network of one's own can have an ID.
+
+        Raises:
+            WeightsError: It is that of a network that is here or could be, or cannot be one.
+        """
+        wanted = check_id(network_id).casefold()
+        # One that cannot be read is not listed, and its folder is there all the same.
+        folders = {one.name.casefold() for one in self.folder.glob("*")}
+        if wanted in folders | {one.card.id.casefold() for one in self.listing().networks}:
+            raise WeightsError(f"There is a network {network_id} already; choose another ID.")
+
     def remove(self, network_id: str) -> None:
         """Remove an installed network.
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 
+from ..core.errors import WeightsError
 from ..core.volume import Volume
 from ..networks.card import NetworkCard
 from ..networks.card_reader import write_card
@@ -63,19 +65,26 @@ def keep_adapted(
         store: Where to; None for the person's own.
 
     Raises:
-        WeightsError: The ID is taken or cannot be one.
+        WeightsError: The ID is taken, also by a network that could be installed, or cannot be one.
     """
     store = store or NetworkStore()
-    folder = store.made_folder()
-    with tempfile.TemporaryDirectory(prefix=".adapted-", dir=folder) as staging:
-        source = Path(staging)
-        safetensors.numpy.save_file(adapted.weights, str(source / WEIGHTS))
-        write_card(_card(adapted, volume, source / WEIGHTS), source / CARD)
-        return install(store, InstallRequest(str(source), network_id), check_architecture)
+    store.check_new_id(network_id)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".adapted-", dir=store.made_folder()) as staging:
+            source = Path(staging)
+            safetensors.numpy.save_file(adapted.weights, str(source / WEIGHTS))
+            write_card(_card(adapted, volume, source / WEIGHTS), source / CARD)
+            return install(store, InstallRequest(str(source), network_id), check_architecture)
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(
+            f"The adapted network could not be written into the data folder ({reason}); make that "
+            "possible and keep it again."
+        ) from error
 
 
 def _card(adapted: AdaptedNetwork, volume: Volume, weights: Path) -> NetworkCard:
-    card = adapted.card
+    card, prompts = adapted.card, f"{adapted.prompts} prompt{'s' * (adapted.prompts != 1)}"
     earlier = card.training.parents if card.training is not None else ()
     parents = (Parent(card.id, card.sha256), *earlier)[:MOST_PARENTS]
     return replace(
@@ -88,7 +97,7 @@ def _card(adapted: AdaptedNetwork, volume: Volume, weights: Path) -> NetworkCard
         converted_from="",
         gates=(),
         limits=(
-            f"Adapted from {card.id} to one scan by {adapted.prompts} prompts about "
+            f"Adapted from {card.id} to one scan by {prompts} about "
             f"{adapted.structure}; on other scans it has not been measured.",
             *card.limits,
         ),

@@ -14,7 +14,7 @@ from .panel_facts import Accepted, NetworkFacts
 from .refine_commit import write_correction
 from .refine_facts import CorrectionAsked, CorrectionFacts
 from .refine_marks import CorrectionMarks
-from .refine_session import Correction
+from .refine_session import Correction, OnKept
 from .ticker import Ticker
 from .translation import tr as _
 from .volume_node import grid_of_node
@@ -236,6 +236,23 @@ class PanelRefine:
                 on_accepted(Accepted(None, str(error)))
 
         correction.when_answered(write)
+
+    def keep_network(self, network_id: str, on_kept: OnKept) -> None:
+        """Install the network that the correction has adapted, once all prompts are answered.
+
+        Args:
+            network_id: The ID of its own.
+            on_kept: Told that it is installed; why it is not, the facts say.
+
+        Raises:
+            SegmentationAIError: No correction is open, or it adapts no network.
+        """
+        correction = self._opened()
+        if not correction.facts.adapts:
+            raise SegmentationAIError(
+                _("Only 'Adapt to this scan' makes a network to keep; choose it and give prompts.")
+            )
+        correction.keep_network(network_id.strip(), on_kept)
 
     def discard_correction(self) -> None:
         """Throw the correction away; the segment is as it was."""

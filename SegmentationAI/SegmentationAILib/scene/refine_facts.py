@@ -67,6 +67,7 @@ class CorrectionFacts:
         score: Expected Dice of what is shown, 0 to 1; None while unknown.
         slices: Doubtful slices, worst first.
         proposed: What is proposed for the doubtful place that is shown, None without one.
+        adapts: Whether a network is adapted to the scan, which can be kept.
     """
 
     is_open: bool = False
@@ -80,6 +81,7 @@ class CorrectionFacts:
     score: float | None = None
     slices: tuple[DoubtfulPlace, ...] = ()
     proposed: PointPrompt | None = None
+    adapts: bool = False
 
 
 def prompt_in_words(prompt: Prompt) -> str:
@@ -105,6 +107,18 @@ def place_in_words(place: PointRas) -> str:
     sides = (("L", "R"), ("P", "A"), ("I", "S"))
     parts = [f"{s[n >= 0]} {abs(n):.0f}" for s, n in zip(sides, place, strict=True)]
     return f"{', '.join(parts)} mm"
+
+
+def removed_in_words(name: str) -> str:
+    """Return why a correction ended whose scan or segmentation is gone."""
+    said = _("'{name}' was removed while it was corrected; nothing was written.")
+    return said.format(name=name)
+
+
+def kept_in_words(facts: Mapping[str, Any]) -> str:
+    """Return what a worker's answer says about the network that was kept."""
+    said = _("The adapted network is kept as '{id}' and listed among the installed ones.")
+    return said.format(id=facts.get("id"))
 
 
 def doubts_of(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,10 @@ from .refine_facts import (
     CorrectionAsked,
     CorrectionFacts,
     doubts_of,
+    kept_in_words,
     place_in_words,
     prompt_in_words,
+    removed_in_words,
 )
 from .refine_preview import CorrectionPreview
 from .refine_step import NO_ANSWER, CorrectionStep
@@ -38,6 +40,7 @@ from .volume_node import volume_from_node
 LOOK_MILLISECONDS: Final = 10
 OnChange = Callable[[], None]
 OnDoubt = Callable[[PointPrompt | None], None]
+OnKept = Callable[[str], None]
 
 
 class Correction:
@@ -69,7 +72,8 @@ class Correction:
         self._start = segment_mask(asked)
         self._name = asked.node.GetSegmentation().GetSegment(asked.segment_id).GetName()
         self.preview = CorrectionPreview(asked.volume, self._start, self._name)
-        self.facts = CorrectionFacts(is_open=True, sentence=_("Click into the scan."))
+        adapts, sentence = asked.engine == "adapt", _("Click into the scan.")
+        self.facts = CorrectionFacts(is_open=True, sentence=sentence, adapts=adapts)
         self.prompts: tuple[Prompt, ...] = ()
         self._line: deque[CorrectionStep] = deque()
         self._step: CorrectionStep | None = None
@@ -131,6 +135,12 @@ class Correction:
 
         self._put(CorrectionStep("doubt", {"looked_at": self._looked_at}, then=found))
 
+    def keep_network(self, network_id: str, on_kept: OnKept) -> None:
+        """Install the network as it was last adapted; ``on_kept`` is told that in a sentence."""
+        step = CorrectionStep("keep", {"id": network_id})
+        step.then = lambda answer: on_kept(kept_in_words(answer.facts))
+        self._put(step)
+
     def when_answered(self, act: Callable[[], None]) -> None:
         """Call ``act`` once everything that waits has been answered."""
         self._put(CorrectionStep("local", then=lambda answer: act()))
@@ -143,7 +153,7 @@ class Correction:
         """
         for node in (self.asked.volume, self.asked.node):
             if not is_in_scene(node, self._scene):
-                raise SegmentationAIError(_removed(node.GetName()))
+                raise SegmentationAIError(removed_in_words(node.GetName()))
         self._witness.check(self._scene)
         check_unlocked(self.asked)
 
@@ -288,9 +298,4 @@ class Correction:
     @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator,unused-ignore]
     def _node_removed(self, scene: Any, event: str, node: Any) -> None:
         if self.facts.is_open and node in (self.asked.volume, self.asked.node):
-            self._end(_removed(node.GetName()))
-
-
-def _removed(name: str) -> str:
-    said = _("'{name}' was removed while it was corrected; nothing was written.")
-    return said.format(name=name)
+            self._end(removed_in_words(node.GetName()))

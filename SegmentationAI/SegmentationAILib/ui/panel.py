@@ -50,6 +50,7 @@ class Panel:
             state,
             on_accepted=self.correct.refresh,
             save_state=self.correct.save_state_of,
+            on_kept=self._networks_changed,
         )
         self.queue = QueueStep(logic, self.status)
         self.relabel = RelabelStep(logic, self.status, self._case_opened)

@@ -43,6 +43,7 @@ class RefineBox:
         self._ui, self._logic, self._status = ui, logic, status
         self._ask, self._on_accepted = ask, on_accepted
         self.save_state: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[], None] = lambda: None
         self.facts = CorrectionFacts()
         self.hand = PromptHand(self._give, self._draw, show_cursor, self.press_key)
         self._shown: tuple[str, ...] | None = None
@@ -68,6 +69,8 @@ class RefineBox:
             (ui.agreeButton, logic.agree),
         ):
             button.connect("clicked()", partial(self._do, act))
+        ui.keepNetworkButton.connect("clicked()", self._keep)
+        ui.keepIdLine.connect("textChanged(QString)", lambda: self._show_keeping())
         ui.acceptCorrectionButton.connect("clicked()", self.accept)
         ui.discardCorrectionButton.connect("clicked()", self.discard)
         self._brush_chosen(ui.brushSpin.value)
@@ -91,6 +94,10 @@ class RefineBox:
             "Return": self.accept,
             "Escape": self.discard,
         }
+        line = self._ui.keepIdLine
+        if name in ("Return", "Escape") and line.focus and line.text:
+            # These keys belong to the line then: Accept would end what is about to be kept.
+            keys = {"Return": self._keep, "Escape": line.clear}
         act = keys.get(name)
         if act is None or (name not in ("b", "l") and not self.facts.is_open):
             return False
@@ -111,6 +118,18 @@ class RefineBox:
         self._logic.discard_correction()
         if was_open:
             self._status.say(_("The correction was thrown away; the segment is as it was."))
+
+    def _keep(self) -> None:
+        """Keep the network that was adapted, under the ID that was typed."""
+        if self._ui.keepNetworkButton.enabled:
+            self._do(partial(self._logic.keep_network, self._ui.keepIdLine.text, self._kept))
+
+    def _kept(self, sentence: str) -> None:
+        self._ui.keepIdLine.clear()
+        # Qt moves the focus from the button to the line; keys mean the correction again.
+        self._ui.refineTools.setFocus()
+        self._status.say(sentence)
+        self.on_kept()
 
     def _accepted(self, accepted: Accepted) -> None:
         self._status.say(accepted.sentence, accepted.details)
@@ -175,6 +194,7 @@ class RefineBox:
         ui.agreeButton.enabled = facts.proposed is not None
         ui.acceptCorrectionButton.enabled = facts.is_open and facts.has_change
         ui.discardCorrectionButton.enabled = facts.is_open
+        self._show_keeping()
         score = "" if facts.score is None else _("Expected Dice near the last prompt: {score:.2f}")
         ui.scoreLabel.text = score.format(score=facts.score)
         ui.scoreLabel.visible = bool(score)
@@ -185,6 +205,12 @@ class RefineBox:
             ui.slicesList.addItems(texts)
         if facts.prompts != self._shown:
             self._show_prompts(facts.prompts)
+
+    def _show_keeping(self) -> None:
+        ui, facts = self._ui, self.facts
+        ui.keepTools.visible = facts.adapts
+        is_ready = facts.adapts and bool(facts.prompts) and not facts.is_busy
+        ui.keepNetworkButton.enabled = is_ready and bool(ui.keepIdLine.text.strip())
 
     def _show_prompts(self, prompts: tuple[str, ...]) -> None:
         self._shown, table = prompts, self._ui.promptsTable

@@ -70,5 +70,8 @@ class RefineLogic(Protocol):
     ) -> None:
         """Write what is shown into the segment."""
 
+    def keep_network(self, network_id: str, on_kept: Callable[[str], None]) -> None:
+        """Install the network that the correction has adapted under an ID of its own."""
+
     def discard_correction(self) -> None:
         """Throw the correction away."""

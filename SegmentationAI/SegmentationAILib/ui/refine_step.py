@@ -31,6 +31,7 @@ class RefineStep:
         state: Says the scan; gets the choices.
         on_accepted: Told that a segment was corrected.
         save_state: Lets the panel's Segment Editor take the next change of a segmentation back.
+        on_kept: Told that an adapted network was installed.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class RefineStep:
         state: PanelState,
         on_accepted: Callable[[], None],
         save_state: SaveState,
+        on_kept: Callable[[], None],
     ) -> None:
         self._logic, self._status, self._state = logic, status, state
         self._segment_ids: list[str] = []
@@ -52,6 +54,7 @@ class RefineStep:
             self._show_cursor,
         )  # fmt: skip
         self._box.save_state = lambda: save_state(self._state.result)
+        self._box.on_kept = on_kept
         self._views = SliceViews(self._box.hand)
         self._ui.refineSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._node_chosen)
         self._ui.segmentSelector.connect("currentIndexChanged(int)", self._segment_chosen)

@@ -173,7 +173,7 @@ class Office:
         from .refine_work import RefineSessions
 
         if self._corrections is None:
-            self._corrections = RefineSessions()
+            self._corrections = RefineSessions(keeps_networks=self._takes_paths)
         corrections: RefineSessions = self._corrections
         return corrections.do(frame, call.owner, call.progress())
 

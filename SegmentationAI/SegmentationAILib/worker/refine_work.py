@@ -59,9 +59,14 @@ class _Held:
 
 
 class RefineSessions:
-    """The corrections that hosts have open; used by one thread alone."""
+    """The corrections that hosts have open; used by one thread alone.
 
-    def __init__(self) -> None:
+    Args:
+        keeps_networks: Whether adapted networks may be installed here.
+    """
+
+    def __init__(self, *, keeps_networks: bool = True) -> None:
+        self._keeps_networks = keeps_networks
         self._held: dict[str, _Held] = {}
 
     def do(self, frame: Frame, owner: str, progress: Progress) -> Frame:
@@ -122,6 +127,8 @@ class RefineSessions:
             _set_rules(session, values, mask_of_frame(frame, FROZEN, session.volume.grid.shape))
         elif action == "doubt":
             facts = _doubt(session, values)
+        elif action == "keep":
+            facts = self._keep(session, _text(values, "id"))
         elif action == "undo":
             change = _undo(held)
         else:
@@ -147,6 +154,21 @@ class RefineSessions:
         held = _Held(owner, session, time.monotonic(), session.undo_levels)
         self._held[name] = held
         return frame_of_answer(_answer(name, held, None, {}))
+
+    def _keep(self, session: RefineSession, network_id: str) -> dict[str, Any]:
+        """Install the network as the correction last adapted it; return its ``id``.
+
+        Raises:
+            PromptError: Nothing was adapted, or others would have it too.
+            WeightsError: The ID is taken or cannot be one.
+        """
+        if not self._keeps_networks:
+            # What it learned of one patient's scan, all who have a token would share.
+            raise PromptError(
+                "A network that was adapted to a scan is kept on one's own computer, not on a "
+                "server; choose this computer in the step Settings and adapt it there."
+            )
+        return {"id": session.keep_network(network_id)}
 
     def _close(self, name: str) -> None:
         held = self._held.pop(name, None)

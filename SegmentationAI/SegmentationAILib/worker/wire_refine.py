@@ -20,7 +20,7 @@ from .wire_volumes import FIRST, frame_of_volumes
 
 Mask = NDArray[np.bool_]
 RefineAction = Literal[
-    "open", "prompt", "apply", "remove", "undo", "redo", "rules", "doubt", "close"
+    "open", "prompt", "apply", "remove", "undo", "redo", "rules", "doubt", "keep", "close"
 ]
 ACTIONS: Final[tuple[str, ...]] = get_args(RefineAction)
 START: Final = "start"
@@ -38,7 +38,8 @@ class RefineAsked:
         session: What ``open`` answered.
         values: ``engine``, ``network``, ``structure``, ``device`` of ``open``; ``prompt`` (a row of
             `core.prompt_file`) and ``is_finished`` of ``prompt``; ``index`` of ``remove``;
-            ``mode`` and ``run_mode`` of ``rules`` and ``open``; ``skip`` of ``doubt``.
+            ``mode`` and ``run_mode`` of ``rules`` and ``open``; ``looked_at`` of ``doubt``; ``id``
+            of ``keep``, which installs the network that the correction has adapted.
         volume: The scan; of ``open`` alone.
         masks: `START` and `FROZEN`, bool ``(I, J, K)``; a frozen one of no voxel frees all.
     """
@@ -63,7 +64,7 @@ class RefineAnswer:
         undo_levels: Steps that can be undone.
         redo_levels: Steps that can be done again.
         notes: Sentences for the person.
-        facts: Of ``doubt``: see `refine_work`.
+        facts: Of ``doubt`` and ``keep``: see `refine_work`.
     """
 
     session: str
