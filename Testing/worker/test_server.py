@@ -13,10 +13,10 @@ from loopback_server import CERTIFICATE
 from served_worker import MAX_BODY_MB, TOKENS
 
 from SegmentationAILib.__main__ import main
-from SegmentationAILib.core.errors import Cancelled, WeightsError
+from SegmentationAILib.core.errors import Cancelled, PromptError, WeightsError
 from SegmentationAILib.core.files import read_labelmap, write_volume
 from SegmentationAILib.core.volume import Volume
-from SegmentationAILib.worker.client import RemoteWorker, WorkerError
+from SegmentationAILib.worker.client import RefineAsked, RemoteWorker, WorkerError
 from SegmentationAILib.worker.frame import Frame, chunks_of_frame
 from SegmentationAILib.worker.wire_volumes import frame_of_volumes
 
@@ -167,6 +167,13 @@ def test_a_client_cannot_name_files_of_the_server(a_remote_worker, a_served_addr
         a_remote_worker.install(str(a_served_address[1])).result(20)
     with pytest.raises(WeightsError):
         a_remote_worker.remove("../../etc").result(20)
+
+
+def test_a_server_refuses_to_keep_what_was_adapted_to_a_patient(a_remote_worker):
+    opened = a_remote_worker.refine(RefineAsked("open", volume=sphere_volume())).result(60)
+    with pytest.raises(PromptError, match="on one's own computer, not on a server"):
+        a_remote_worker.refine(RefineAsked("keep", opened.session, {"id": "mine"})).result(20)
+    a_remote_worker.refine(RefineAsked("close", opened.session)).result(20)
 
 
 def test_plain_text_at_a_tls_port_gets_no_answer(a_served_address):
