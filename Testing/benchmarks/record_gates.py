@@ -19,6 +19,7 @@ from functools import partial
 import numpy as np
 import torch
 from bench_cpu_inference import SHARED, TORCH, by_torch, real_patch
+from click_gate import asked_of, two_classes
 from measure import measure
 
 from SegmentationAILib.core.files import read_volume
@@ -26,7 +27,7 @@ from SegmentationAILib.core.preprocess import prepare
 from SegmentationAILib.learn.brain_any_contrast import HELD_OUT, validation_volumes
 from SegmentationAILib.learn.brain_structures import STRUCTURES
 from SegmentationAILib.learn.label_map_head import read_heads
-from SegmentationAILib.networks.build import load_network
+from SegmentationAILib.networks.build import RunningNetwork, load_network
 from SegmentationAILib.networks.card import NetworkCard, PrecisionGate
 from SegmentationAILib.networks.catalog import catalog
 from SegmentationAILib.networks.device import physical_cores
@@ -76,11 +77,14 @@ def gate_of(card: NetworkCard, precision: str) -> PrecisionGate:
     )
     reference = load_network(card, weights, "cpu", "fp32")
     lower = load_network(card, weights, "cpu", precision)
+    if card.promptable:
+        return _promptable_gate(card, weights, reference, lower)
     gate = measure_gate(reference, lower, _real_volumes(card), lower.precision, "cpu")
     change = None
     if {label.value for label in card.labels} == {one.value for one in STRUCTURES}:
         change = _dice_change(reference, lower)
-    return replace(gate, dice_change=change, times_faster=_times_faster(card, weights, lower))
+    faster = _times_faster(card, weights, lower, real_patch(card))
+    return replace(gate, dice_change=change, times_faster=faster)
 
 
 def write_gate(card: NetworkCard, gate: PrecisionGate) -> None:
@@ -107,6 +111,27 @@ def _real_volumes(card: NetworkCard) -> Iterator[np.ndarray]:
         yield prepare(read_volume(SHARED / "data" / name), rules).array
 
 
+def _promptable_gate(
+    card: NetworkCard, weights: Weights, reference: RunningNetwork, lower: RunningNetwork
+) -> PrecisionGate:
+    """Return the agreement, and the change of Dice, on what clicks on held-out objects show."""
+    asked = list(asked_of(reference))
+    before, after = two_classes(reference), two_classes(lower)
+    patches = (one.patch for one in asked)
+    gate = measure_gate(before, after, patches, lower.precision, "cpu")
+    changes = [
+        _dice_of(after, one.patch, one.target) - _dice_of(before, one.patch, one.target)
+        for one in asked
+    ]
+    faster = _times_faster(card, weights, lower, asked[0].patch[None])
+    return replace(gate, dice_change=statistics.mean(changes), times_faster=faster)
+
+
+def _dice_of(network: Network, patch: np.ndarray, target: np.ndarray) -> float:
+    found = network(patch[None])[0].argmax(axis=0) > 0
+    return float(2 * np.count_nonzero(found & target) / (found.sum() + target.sum()))
+
+
 def _dice_change(reference: Network, lower: Network) -> float:
     """Return by how much the mean Dice against the labels of held-out heads changes."""
     heads = read_heads([SHARED / "data" / "brain-label-maps" / name for name in HELD_OUT])
@@ -121,9 +146,9 @@ def _dice_change(reference: Network, lower: Network) -> float:
     return statistics.mean(changes)
 
 
-def _times_faster(card: NetworkCard, weights: Weights, lower: Network) -> float:
+def _times_faster(card: NetworkCard, weights: Weights, lower: Network, patch: np.ndarray) -> float:
     torch.set_num_threads(physical_cores())
-    patch, module = real_patch(card), built_network(card, weights)
+    module = built_network(card, weights)
     cases = {TORCH: partial(by_torch, module, patch), "lower": partial(lower, patch)}
     return measure("speed", cases, ours="lower", peer=TORCH, goal="").ratio()[0]
 

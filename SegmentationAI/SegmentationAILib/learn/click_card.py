@@ -8,6 +8,8 @@ from typing import Any
 from ..networks.weights import sha256_of
 from ..refine.look import SIDE
 
+# What a new segment is in Slicer until somebody says more: nobody knows what will be pointed at.
+_TISSUE = {"scheme": "SCT", "value": "85756007", "meaning": "Tissue"}
 INPUTS = (
     ("intensity", "A patch of the scan, in the patch's own range"),
     ("difference", "The same, as the difference from what was pointed at"),
@@ -27,7 +29,14 @@ def click_card(weights: Path) -> dict[str, Any]:
         "task": "One segment of any kind on scans of any modality, from clicks, scribbles, lassos "
         "and boxes.",
         "modality": "any",
-        "labels": [{"value": 1, "name": "Segment", "color": [255, 170, 60]}],
+        "labels": [
+            {
+                "value": 1,
+                "name": "Segment",
+                "color": [255, 170, 60],
+                "terminology": {"category": _TISSUE, "type": _TISSUE},
+            }
+        ],
         "spacing_mm": None,
         "orientation": None,
         "divisible_by": 16,
