@@ -3,8 +3,10 @@ import pytest
 import scipy.ndimage as ndi
 
 from SegmentationAILib.core.volume import Grid, Volume
+from SegmentationAILib.refine import click_zoom
 from SegmentationAILib.refine.click_network import ClickEngine
-from SegmentationAILib.refine.click_zoom import depth_mm, doubt
+from SegmentationAILib.refine.click_zoom import confirms, depth_mm, doubt
+from SegmentationAILib.refine.look import look_at
 from SegmentationAILib.refine.session import RefineSession
 
 from phantoms import oblique_affine
@@ -92,3 +94,46 @@ def test_a_click_near_the_surface_is_looked_at_once_and_one_far_from_it_in_large
         looks[name] = network.looks
     assert looks["near"] == 1
     assert looks["far"] > 1
+
+
+def a_region(grid, level, start, shape):
+    """A look around a place, and what changes there: a box of its cells."""
+    look = look_at(np.array(start) + np.array(shape) / 2, level, grid)
+    changed = np.zeros(look.region.shape, bool)
+    factor = np.array(look.region.factor)
+    low = (np.array(start) - look.region.box.start_ijk) // factor
+    high = low + np.ceil(np.array(shape) / factor).astype(int)
+    changed[tuple(slice(max(int(a), 0), int(b)) for a, b in zip(low, high, strict=True))] = True
+    return look, changed
+
+
+def test_a_larger_look_is_believed_where_it_sees_what_the_smaller_one_saw():
+    small, own = a_region(GRID, 0, (60, 40, 10), (20, 40, 20))
+    same, its = a_region(GRID, 1, (60, 10, 10), (20, 110, 20))
+    assert confirms(same, its, small, own)
+    # Within the smaller look three times as wide, which the smaller one would have seen.
+    other, wide = a_region(GRID, 1, (40, 10, 10), (60, 110, 20))
+    assert not confirms(other, wide, small, own)
+
+
+class Greedy(SureFrom):
+    """Draws a ball with doubts in the first look, and is sure of the whole scan in all others."""
+
+    def __call__(self, patch):
+        if self.looks:
+            return np.where(patch[:, 6:7] > 0, -20.0, 9.0).astype(np.float32)
+        return super().__call__(patch)
+
+
+@pytest.mark.parametrize("balls", [4.0, 1e9])
+def test_a_click_changes_no_more_than_its_depth_allows(monkeypatch, balls):
+    monkeypatch.setattr(click_zoom, "BALLS_OF_AN_ERROR", balls)
+    volume = Volume(np.zeros((1, *GRID.shape), np.int16), GRID.affine)
+    mask = np.zeros(GRID.shape, bool)
+    mask[20:60, 20:60, 10:40] = True
+    session = RefineSession(volume, engine=ClickEngine(Greedy(1, 2)))
+    session.set_mask(mask)
+    # 24 mm from the mask along the rows.
+    change = session.add_point(GRID.ras_from_ijk(np.array([[89.0, 40, 25]]))[0])
+    allowed = 4 * 4 / 3 * np.pi * 24.0**3
+    assert (change.added * np.prod(SPACING) <= allowed) == (balls == 4.0)

@@ -28,7 +28,14 @@ from ..networks.store import NetworkStore
 from .click_field import Array, Field, Mask
 from .click_tiles import Tile, nearest_first, seen_before, tiles_of
 from .click_turn import AskedTurn, asked_turn
-from .click_zoom import doubt, handicap, levels_to_try
+from .click_zoom import (
+    confirms,
+    doubt,
+    handicap,
+    largest_error_mm3,
+    levels_to_try,
+    taken_mm3,
+)  # fmt: skip
 from .engine import REACHES_THE_BORDER, Answer, Turn
 from .look import Look, look_at
 
@@ -100,7 +107,10 @@ class ClickEngine:
             if at_faces <= FACE_SHARE * np.count_nonzero(seen.changed):
                 break
             progress(min(1.0, level / 4), "Following the object")
-            seen = self._seen(asked, level)
+            larger = self._seen(asked, level)
+            if not confirms(larger.look, larger.changed, seen.look, seen.changed):
+                break
+            seen = larger
         changed = seen.changed
         if seen.look.level > 0 and changed.any():
             changed = ndi.binary_dilation(changed, _EVERY_NEIGHBOR, iterations=2)
@@ -113,7 +123,12 @@ class ClickEngine:
             progress(number / len(levels), "Looking at what is pointed at")
             looks.append(self._seen(asked, level))
         handicaps = np.cumsum([0.0, *(handicap(seen.look) for seen in looks[1:])])
-        doubts = [doubt(seen.found, seen.changed) for seen in looks]
+        most = largest_error_mm3(asked)
+        doubts = [
+            np.inf if seen is not looks[0] and taken_mm3(seen.look, seen.changed) > most
+            else doubt(seen.found, seen.changed)
+            for seen in looks
+        ]  # fmt: skip
         return looks[int(np.argmin(doubts + handicaps))]
 
     def _seen(self, asked: AskedTurn, level: int) -> _Seen:
@@ -160,8 +175,8 @@ def open_click(volume: Volume, network: str, structure: str, device: str) -> Cli
         if network:
             raise
         raise WeightsError(
-            "The engine click has no network here: none ships with this version and none of this "
-            f"ID ({NETWORK}) is installed. Use the engine geodesic, or name a promptable network."
+            f"The engine click has no network here: the one that ships ({NETWORK}) is missing. "
+            "Install anew, use the engine geodesic, or name a promptable network."
         ) from error
     if not stored.card.promptable:
         raise WeightsError(

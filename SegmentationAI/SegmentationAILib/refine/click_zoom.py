@@ -26,6 +26,8 @@ DOUBTED: Final = (0.2, 0.8)
 # structures and objects by formula, none of them in the evidence.
 DOUBT_A_LEVEL: Final = 0.3
 WIDE_MM: Final = 5.0 * SIDE
+# What a click changes is at most as large as so many balls of its depth.
+BALLS_OF_AN_ERROR: Final = 4.0
 # Levels among which a first click chooses, a look each.
 MOST_FIRST_LEVELS: Final = 4
 _FIRST_WINDOW: Final = 8
@@ -50,16 +52,54 @@ def handicap(look: Look) -> float:
     return DOUBT_A_LEVEL * (2.0 if SIDE * min(look.region.spacing) > WIDE_MM else 1.0)
 
 
+def largest_error_mm3(asked: AskedTurn) -> float:
+    """Return how large the error may be that new clicks stand in; infinite at first.
+
+    Around the middle of an error there is no room for a ball larger than the middle is deep; an
+    error is a long one if it is as large as `BALLS_OF_AN_ERROR` such balls.
+    """
+    depth = _depth_mm(asked)
+    return np.inf if depth is None else BALLS_OF_AN_ERROR * 4 / 3 * np.pi * depth**3
+
+
+def taken_mm3(look: Look, changed: Mask) -> float:
+    """Return the volume of cells of a look's region."""
+    return float(np.count_nonzero(changed) * np.prod(look.region.spacing))
+
+
+def confirms(larger: Look, its: Mask, smaller: Look, own: Mask) -> bool:
+    """Return whether a look at larger cells sees, where a smaller one looked, no more than twice.
+
+    Args:
+        larger: the look at larger cells.
+        its: what changes in the cells of its region.
+        smaller: the look that ran out of its patch.
+        own: what changes in the cells of its region.
+    """
+    box = smaller.region.box
+    factor, first = np.array(larger.region.factor), np.array(larger.region.box.start_ijk)
+    low = (np.array(box.start_ijk) - first) // factor
+    high = -(-(np.array(box.stop_ijk) - first) // factor)
+    part = its[tuple(slice(max(int(a), 0), int(b)) for a, b in zip(low, high, strict=True))]
+    return taken_mm3(larger, part) <= 2.0 * taken_mm3(smaller, own)
+
+
 def _errors(asked: AskedTurn) -> NDArray[np.float64]:
     """Return how wide the errors may be that new clicks stand in, voxels `(3,)`."""
+    depth = _depth_mm(asked) or 0.0
+    return np.asarray(WIDTHS_OF_DEPTH * depth / np.array(asked.turn.volume.spacing))
+
+
+def _depth_mm(asked: AskedTurn) -> float | None:
+    """Return how deep the deepest new click is; None without a click, or without a mask."""
     turn = asked.turn
     spacing = np.array(turn.volume.spacing)
-    widest = 0.0
-    for prompt, placed in zip(turn.prompts[-turn.new :], turn.placed[-turn.new :], strict=True):
-        if isinstance(prompt, PointPrompt) and placed.voxels.any():
-            depth = depth_mm(turn.mask, np.array(placed.box.start_ijk), spacing)
-            widest = max(widest, depth or 0.0)
-    return np.asarray(WIDTHS_OF_DEPTH * widest / spacing)
+    depths = [
+        depth_mm(turn.mask, np.array(placed.box.start_ijk), spacing)
+        for prompt, placed in zip(turn.prompts[-turn.new :], turn.placed[-turn.new :], strict=True)
+        if isinstance(prompt, PointPrompt) and placed.voxels.any()
+    ]
+    return max((depth for depth in depths if depth is not None), default=None)
 
 
 def depth_mm(
