@@ -5,8 +5,7 @@ import scipy.ndimage as ndi
 from SegmentationAILib.core.volume import Grid, Volume
 from SegmentationAILib.refine import click_zoom
 from SegmentationAILib.refine.click_network import ClickEngine
-from SegmentationAILib.refine.click_zoom import confirms, depth_mm, doubt
-from SegmentationAILib.refine.look import look_at
+from SegmentationAILib.refine.click_zoom import depth_mm, doubt
 from SegmentationAILib.refine.session import RefineSession
 
 from phantoms import oblique_affine
@@ -96,24 +95,31 @@ def test_a_click_near_the_surface_is_looked_at_once_and_one_far_from_it_in_large
     assert looks["far"] > 1
 
 
-def a_region(grid, level, start, shape):
-    """A look around a place, and what changes there: a box of its cells."""
-    look = look_at(np.array(start) + np.array(shape) / 2, level, grid)
-    changed = np.zeros(look.region.shape, bool)
-    factor = np.array(look.region.factor)
-    low = (np.array(start) - look.region.box.start_ijk) // factor
-    high = low + np.ceil(np.array(shape) / factor).astype(int)
-    changed[tuple(slice(max(int(a), 0), int(b)) for a, b in zip(low, high, strict=True))] = True
-    return look, changed
+@pytest.mark.parametrize(("rows", "levels"), [(52, {0}), (90, {0, 1})])
+def test_an_answer_is_followed_beyond_its_look_only_where_there_is_much_to_see(rows, levels):
+    grid = Grid((rows, 40, 30), oblique_affine((1.0, 1.0, 1.0)))
+    volume = Volume(np.zeros((1, *grid.shape), np.int16), grid.affine)
+    mask = np.zeros(grid.shape, bool)
+    mask[:20] = True
+    network = Everything()
+    session = RefineSession(volume, engine=ClickEngine(network))
+    session.set_mask(mask)
+    session.add_point(grid.ras_from_ijk(np.array([[22.0, 20, 15]]))[0])
+    assert {0 if one == 48 else 1 for one in network.rows} == levels
 
 
-def test_a_larger_look_is_believed_where_it_sees_what_the_smaller_one_saw():
-    small, own = a_region(GRID, 0, (60, 40, 10), (20, 40, 20))
-    same, its = a_region(GRID, 1, (60, 10, 10), (20, 110, 20))
-    assert confirms(same, its, small, own)
-    # Within the smaller look three times as wide, which the smaller one would have seen.
-    other, wide = a_region(GRID, 1, (40, 10, 10), (60, 110, 20))
-    assert not confirms(other, wide, small, own)
+class Everything:
+    """Takes the whole look, and notes how many of its rows the scan reaches."""
+
+    def __init__(self):
+        self.rows = []
+
+    def __call__(self, patch):
+        self.rows.append(np.count_nonzero((patch[0, 6] == 0).any(axis=(1, 2))))
+        return np.where(patch[:, 6:7] > 0, -20.0, 9.0).astype(np.float32)
+
+    def close(self):
+        pass
 
 
 class Greedy(SureFrom):

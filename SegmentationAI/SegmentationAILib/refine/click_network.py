@@ -29,13 +29,13 @@ from .click_field import Array, Field, Mask
 from .click_tiles import Tile, nearest_first, seen_before, tiles_of
 from .click_turn import AskedTurn, asked_turn
 from .click_zoom import (
-    confirms,
     doubt,
     handicap,
+    holds_nearly_all,
     largest_error_mm3,
     levels_to_try,
     taken_mm3,
-)  # fmt: skip
+)
 from .engine import REACHES_THE_BORDER, Answer, Turn
 from .look import Look, look_at
 
@@ -104,13 +104,11 @@ class ClickEngine:
         seen = self._least_doubted(asked, levels, progress.part(0.0, 0.5))
         for level in range(seen.look.level + 1, levels.start + MOST_LEVELS):
             at_faces = np.count_nonzero(seen.changed & seen.look.region.open_faces(grid))
-            if at_faces <= FACE_SHARE * np.count_nonzero(seen.changed):
+            is_all = holds_nearly_all(seen.look, grid)
+            if is_all or at_faces <= FACE_SHARE * np.count_nonzero(seen.changed):
                 break
             progress(min(1.0, level / 4), "Following the object")
-            larger = self._seen(asked, level)
-            if not confirms(larger.look, larger.changed, seen.look, seen.changed):
-                break
-            seen = larger
+            seen = self._seen(asked, level)
         changed = seen.changed
         if seen.look.level > 0 and changed.any():
             changed = ndi.binary_dilation(changed, _EVERY_NEIGHBOR, iterations=2)

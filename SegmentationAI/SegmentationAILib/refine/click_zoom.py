@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.prompts import PointPrompt
+from ..core.volume import Grid
 from .click_input import Array, Mask
 from .click_turn import AskedTurn
 from .look import SIDE, Look, level_of
@@ -28,6 +29,7 @@ DOUBT_A_LEVEL: Final = 0.3
 WIDE_MM: Final = 5.0 * SIDE
 # What a click changes is at most as large as so many balls of its depth.
 BALLS_OF_AN_ERROR: Final = 4.0
+NEARLY_ALL: Final = 0.8
 # Levels among which a first click chooses, a look each.
 MOST_FIRST_LEVELS: Final = 4
 _FIRST_WINDOW: Final = 8
@@ -67,21 +69,9 @@ def taken_mm3(look: Look, changed: Mask) -> float:
     return float(np.count_nonzero(changed) * np.prod(look.region.spacing))
 
 
-def confirms(larger: Look, its: Mask, smaller: Look, own: Mask) -> bool:
-    """Return whether a look at larger cells sees, where a smaller one looked, no more than twice.
-
-    Args:
-        larger: the look at larger cells.
-        its: what changes in the cells of its region.
-        smaller: the look that ran out of its patch.
-        own: what changes in the cells of its region.
-    """
-    box = smaller.region.box
-    factor, first = np.array(larger.region.factor), np.array(larger.region.box.start_ijk)
-    low = (np.array(box.start_ijk) - first) // factor
-    high = -(-(np.array(box.stop_ijk) - first) // factor)
-    part = its[tuple(slice(max(int(a), 0), int(b)) for a, b in zip(low, high, strict=True))]
-    return taken_mm3(larger, part) <= 2.0 * taken_mm3(smaller, own)
+def holds_nearly_all(look: Look, grid: Grid) -> bool:
+    """Return whether a look holds so much of the scan that larger cells show nothing new."""
+    return bool(np.prod(look.region.box.shape) >= NEARLY_ALL * np.prod(grid.shape))
 
 
 def _errors(asked: AskedTurn) -> NDArray[np.float64]:
