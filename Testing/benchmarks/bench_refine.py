@@ -1,17 +1,14 @@
 """P8: from a click to the rendered frame, with the worker as a process, on 512 x 512 x 200 voxels.
 
-    .venv/bin/python Testing/benchmarks/bench_refine.py [--clicks 200] [--engines geodesic growcut]
+    .venv/bin/python Testing/benchmarks/bench_refine.py [--clicks 200] [--engines geodesic click]
 
 A slice view of Slicer shows the scan, in the slice where the click is made: a person clicks into
 what is seen. Each click goes the way of the panel (`PanelRefine.prompt`), and the clock stops when
 the view has been rendered with the answer in the preview. The engine growcut runs in this process,
-as it has no worker: its clock stops when the mask is there. The engine click has to be asked for,
-by the weights of its network.
+as it has no worker: its clock stops when the mask is there.
 """
 
 import argparse
-import json
-import shutil
 import sys
 import tempfile
 import time
@@ -24,9 +21,6 @@ import slicer
 from SegmentationAILib.commands.growcut_engine import open_growcut
 from SegmentationAILib.core.prompts import PointPrompt
 from SegmentationAILib.core.volume import Volume
-from SegmentationAILib.learn.click_card import click_card
-from SegmentationAILib.networks.network_source import CARD
-from SegmentationAILib.networks.store import WEIGHTS
 from SegmentationAILib.refine.session import RefineSession
 from SegmentationAILib.scene.bootstrap import headless_slicer
 from SegmentationAILib.scene.gl_library import choose_off_screen_window
@@ -50,8 +44,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clicks", type=int, default=200)
-    parser.add_argument("--engines", nargs="*", choices=ENGINES[:2], default=ENGINES[:2])
-    parser.add_argument("--click-weights", type=Path, help="also measures the engine click")
+    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=ENGINES)
     options = parser.parse_args()
     lines = [
         f"### From a click to the rendered frame, 512 x 512 x 200, {options.clicks} clicks",
@@ -59,14 +52,9 @@ def main() -> int:
         "| engine | median ms | 95th percentile ms | longest ms | goal for the 95th, ms |",
         "|---|---|---|---|---|",
     ]
-    engines = [*options.engines, *(["click"] if options.click_weights else [])]
-    for engine in engines:
+    for engine in options.engines:
         clicks = list(_clicks(options.clicks))
-        if engine == "growcut":
-            found = _grown(clicks)
-        else:
-            weights = options.click_weights if engine == "click" else None
-            found = _through_the_panel(engine, clicks, weights)
+        found = _grown(clicks) if engine == "growcut" else _through_the_panel(engine, clicks)
         # The first click opens what the others use.
         ms = 1000 * np.array(found[1:])
         lines.append(
@@ -114,9 +102,7 @@ def _grown(clicks: list[PointPrompt]) -> list[float]:
     return seconds
 
 
-def _through_the_panel(
-    engine: str, clicks: list[PointPrompt], weights: Path | None = None
-) -> list[float]:
+def _through_the_panel(engine: str, clicks: list[PointPrompt]) -> list[float]:
     choose_off_screen_window()
     headless = headless_slicer()
     scene = headless.scene
@@ -124,13 +110,12 @@ def _through_the_panel(
     seconds = []
     with tempfile.TemporaryDirectory() as home:
         worker = LocalWorker(home=Path(home))
-        network = _installed(worker, weights, Path(home)) if weights else ""
         logic = SegmentationLogic(scene, lambda: worker, ticker)
         refine = PanelRefine(scene, logic, WorkerSetup(worker=worker), ticker, lambda _: ())
         scan = node_from_volume(_scan(), scene, "Scan")
         node, segment = refine.add_segment(None, scan)
         render = _slice_view(headless.application_logic, scan)
-        asked = CorrectionAsked(scan, node, segment, engine, network, run_mode="live")
+        asked = CorrectionAsked(scan, node, segment, engine, run_mode="live")
         refine.correct(asked, lambda facts: None)
         _rest(refine, ticker)
         for click in clicks:
@@ -147,15 +132,6 @@ def _through_the_panel(
         logic.close()
         worker.close()
     return seconds
-
-
-def _installed(worker: LocalWorker, weights: Path, home: Path) -> str:
-    """Install a click network at a worker; return its ID."""
-    folder = home / "click-network"
-    folder.mkdir()
-    shutil.copyfile(weights, folder / WEIGHTS)
-    (folder / CARD).write_text(json.dumps(click_card(folder / WEIGHTS)), encoding="utf-8")
-    return str(worker.install(str(folder), "click").result(WAIT_SECONDS)["id"])
 
 
 def _rest(refine: PanelRefine, ticker: PlainTicker) -> None:
