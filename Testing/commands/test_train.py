@@ -11,7 +11,6 @@ from SegmentationAILib.__main__ import COMMANDS, main
 from SegmentationAILib.core.files import read_labelmap, write_labelmap, write_volume
 from SegmentationAILib.core.labelmap import Labelmap
 from SegmentationAILib.core.volume import Volume
-from SegmentationAILib.learn import trainer
 from SegmentationAILib.learn.network_folder import NetworkFacts, write_network
 from SegmentationAILib.learn.trainer import TrainedNetwork
 from SegmentationAILib.learn.training_session import TrainingSession, seeded_network
@@ -26,7 +25,7 @@ LEARN = TrainingSession.learn
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
     before = torch.get_num_threads()
-    monkeypatch.setattr(trainer, "physical_cores", lambda: 1)
+    monkeypatch.setattr("SegmentationAILib.networks.device.physical_cores", lambda: 1)
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
