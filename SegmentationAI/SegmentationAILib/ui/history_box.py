@@ -90,7 +90,7 @@ class HistoryBox:
                 tile = tiles[number]
                 mark = f"{CURRENT} " if tile.is_current else ""
                 picture.setPixmap(png_picture(tile.png, TILE_WIDTH))
-                caption.text = f"{mark}{tile.caption}"
+                caption.text = mark + tile.caption
                 picture.toolTip = caption.toolTip = tile.tip
 
     def _add(self) -> None:
