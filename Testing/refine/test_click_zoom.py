@@ -132,7 +132,9 @@ class Greedy(SureFrom):
 
 
 @pytest.mark.parametrize("balls", [4.0, 1e9])
-def test_a_click_changes_no_more_than_its_depth_allows(monkeypatch, balls):
+def test_larger_cells_are_not_taken_where_they_change_more_than_a_clicks_depth_allows(
+    monkeypatch, balls
+):
     monkeypatch.setattr(click_zoom, "BALLS_OF_AN_ERROR", balls)
     volume = Volume(np.zeros((1, *GRID.shape), np.int16), GRID.affine)
     mask = np.zeros(GRID.shape, bool)

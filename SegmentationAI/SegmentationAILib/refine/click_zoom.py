@@ -27,8 +27,9 @@ DOUBTED: Final = (0.2, 0.8)
 # structures and objects by formula, none of them in the evidence.
 DOUBT_A_LEVEL: Final = 0.3
 WIDE_MM: Final = 5.0 * SIDE
-# What a click changes is at most as large as so many balls of its depth.
+# A look at larger cells is not taken where it changes more than so many balls of the click's depth.
 BALLS_OF_AN_ERROR: Final = 4.0
+# Found on two hippocampi of the evidence, whose scans are hardly larger than a patch.
 NEARLY_ALL: Final = 0.8
 # Levels among which a first click chooses, a look each.
 MOST_FIRST_LEVELS: Final = 4
