@@ -76,11 +76,13 @@ def words(a_data_set, output, *more):
 
 def test_it_tells_the_plan_trains_installs_and_segments(a_data_set, a_base, tmp_path, capsys):
     output = tmp_path / "boxes"
-    assert main(words(a_data_set, output, "--base", a_base, "--minutes", "0.03")) == 0
+    more = ("--base", a_base, "--minutes", "0.03", "--optimizer", "orthogonal")
+    assert main(words(a_data_set, output, *more)) == 0
     told = capsys.readouterr().out
     plan = told.index("A nnunet learns 2 structures (Bright, Brighter) from MR volumes")
     assert plan < told.index("ended by the clock after 0.03 minutes")
     assert "is expected to take about" in told
+    assert "optimizer orthogonal" in told
     assert "5 cases to learn from, 1 held out" in told
     assert plan < told.index("mean hold-out Dice")
     card = json.loads((output / "card.json").read_text())

@@ -23,6 +23,12 @@ def test_a_plan_survives_json_whole():
     assert plan_from_json(json.loads(json.dumps(plan_to_json(a_plan())))) == a_plan()
 
 
+def test_a_plan_from_before_there_were_two_optimizers_is_one_of_adamw():
+    found = plan_to_json(a_plan())
+    del found["optimizer"]
+    assert plan_from_json(found) == a_plan(optimizer="adamw")
+
+
 def test_the_rules_of_a_plan_are_those_of_the_card_it_leads_to():
     rules = a_plan().input_rules()
     assert rules.orientation == "LPS"
@@ -54,6 +60,7 @@ def test_words_name_structures_units_and_cost():
         ("epochs", "10", "where int was expected"),
         ("learning_rate", "1e-3", "where float was expected"),
         ("loss", "__import__('os')", "is not a name"),
+        ("optimizer", "sgd", "adamw, orthogonal"),
         ("precision", "fp64", "fp32 or bf16"),
         ("mirror_axes", [0, 3], "mirror_axes"),
         ("mirror_axes", [1, 1], "mirror_axes"),

@@ -40,8 +40,9 @@ def one_thread(monkeypatch):
     torch.set_num_threads(before)
 
 
-def test_it_learns_what_is_bright_and_finds_it_in_cases_it_never_saw(tmp_path):
-    plan = a_plan(epochs=6, steps_per_epoch=10, foreground_fraction=1.0)
+@pytest.mark.parametrize("optimizer", ["adamw", "orthogonal"])
+def test_it_learns_what_is_bright_and_finds_it_in_cases_it_never_saw(tmp_path, optimizer):
+    plan = a_plan(optimizer=optimizer, epochs=6, steps_per_epoch=10, foreground_fraction=1.0)
     events = []
     trained = train(
         CASES, plan, output=tmp_path, hold_out=HELD_OUT, options=FRESH, on_event=events.append
@@ -61,8 +62,10 @@ def test_it_learns_what_is_bright_and_finds_it_in_cases_it_never_saw(tmp_path):
     assert [row["loss"] for row in rows if row["event"] == "step"] == steps
 
 
-def test_a_training_that_was_canceled_goes_on_as_if_it_had_not_been(tmp_path):
-    whole = train(CASES, a_plan(), output=tmp_path / "whole", options=FRESH, hold_out=HELD_OUT)
+@pytest.mark.parametrize("optimizer", ["adamw", "orthogonal"])
+def test_a_training_that_was_canceled_goes_on_as_if_it_had_not_been(tmp_path, optimizer):
+    plan = a_plan(optimizer=optimizer)
+    whole = train(CASES, plan, output=tmp_path / "whole", options=FRESH, hold_out=HELD_OUT)
     calls = []
 
     def cancel(_fraction, _sentence):
@@ -72,11 +75,11 @@ def test_a_training_that_was_canceled_goes_on_as_if_it_had_not_been(tmp_path):
 
     with pytest.raises(Cancelled):
         train(
-            CASES, a_plan(), output=tmp_path / "cut", options=FRESH, hold_out=HELD_OUT,
+            CASES, plan, output=tmp_path / "cut", options=FRESH, hold_out=HELD_OUT,
             progress=Progress(cancel),
         )  # fmt: skip
     assert load_checkpoint(tmp_path / "cut/checkpoints/last.pt")["session"]["step"] == 6
-    resumed = train(CASES, a_plan(), output=tmp_path / "cut", options=RESUMED, hold_out=HELD_OUT)
+    resumed = train(CASES, plan, output=tmp_path / "cut", options=RESUMED, hold_out=HELD_OUT)
     assert resumed.losses == whole.losses
     assert resumed.scores == whole.scores
     assert all(np.array_equal(resumed.weights[n], whole.weights[n]) for n in whole.weights)

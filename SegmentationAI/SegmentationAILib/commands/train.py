@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # these load torch; --help must not wait for it
     from ..learn.trainer import TrainedNetwork
     from ..learn.training_job import TrainingJob, TrainingRequest
 
+OPTIMIZERS = ("adamw", "orthogonal")
 FREEZES = ("none", "encoder", "all-but-last")
 
 
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--epochs", type=int, metavar="N", help="instead of the plan's")
     length.add_argument("--minutes", type=float, metavar="N", help="length by the clock instead")
     add("--freeze", choices=FREEZES, default="none", help="what of the base stays as it is")
+    add("--optimizer", choices=OPTIMIZERS, default="adamw", help="what takes the steps")
     add("--seed", type=int, default=0, metavar="N", help="of the split and all that is random")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
     add("--resume", action="store_true", help="go on with the training in FOLDER, if there is one")
@@ -104,12 +106,9 @@ def _request(arguments: argparse.Namespace) -> "TrainingRequest":
     for name, number in (("--epochs", arguments.epochs), ("--minutes", arguments.minutes)):
         if number is not None and not 0 < number <= 100_000:
             raise SegmentationAIError(f"{name} {number:g}: more than 0, up to 100000, is possible.")
-    names = ("data", "output", "base", "architecture", "epochs", "minutes", "freeze", "seed")
-    return TrainingRequest(
-        **{name: getattr(arguments, name) for name in names},
-        device=arguments.device,
-        resume=arguments.resume,
-    )
+    names = ("data", "output", "base", "architecture", "epochs", "minutes", "freeze", "optimizer",
+             "seed", "device", "resume")  # fmt: skip
+    return TrainingRequest(**{name: getattr(arguments, name) for name in names})
 
 
 def _print_result(job: "TrainingJob", trained: "TrainedNetwork") -> None:

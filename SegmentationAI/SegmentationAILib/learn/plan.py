@@ -21,6 +21,8 @@ from .plan_words import ExpectedCost, words_of_plan
 from .training_case import MOST_LABELS
 
 Precision = Literal["fp32", "bf16"]
+OptimizerName = Literal["adamw", "orthogonal"]
+OPTIMIZERS: Final = ("adamw", "orthogonal")
 MAX_PLAN_BYTES: Final = 1 << 20
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 # The part of a card that a plan decides; what the card says besides comes with the weights.
@@ -33,6 +35,7 @@ _NUMBERS: Final = {
     "epochs": int,
     "steps_per_epoch": int,
     "learning_rate": float,
+    "optimizer": str,
     "loss": str,
     "foreground_fraction": float,
     "mirror_axes": list,
@@ -61,7 +64,8 @@ class TrainingPlan:
         batch_size: Patches per step.
         epochs: Of ``steps_per_epoch`` steps each.
         steps_per_epoch: Steps between two looks at the hold-out.
-        learning_rate: Highest, of AdamW.
+        learning_rate: Highest, of AdamW; kernels in ``orthogonal`` steps have their own from it.
+        optimizer: ``adamw`` or ``orthogonal``, see `Optimizer`.
         loss: Name of the loss, such as ``dice-ce``.
         foreground_fraction: Share of patches that are centered on a label, 0 to 1.
         mirror_axes: Network axes along which patches are mirrored at random.
@@ -90,6 +94,7 @@ class TrainingPlan:
     epochs: int
     steps_per_epoch: int
     learning_rate: float
+    optimizer: OptimizerName = "adamw"
     loss: str = "dice-ce"
     foreground_fraction: float = 1 / 3
     mirror_axes: tuple[int, ...] = ()
@@ -122,6 +127,10 @@ class TrainingPlan:
             raise ValueError(f"mirror_axes are {self.mirror_axes}; each of 0, 1, 2 at most once")
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision is {self.precision!r}; fp32 or bf16 is possible")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer is {self.optimizer!a}; one of {', '.join(OPTIMIZERS)} is possible"
+            )
         if not _NAME.fullmatch(self.loss):
             raise ValueError(f"loss {self.loss[:40]!r} is not a name")
 
@@ -209,6 +218,9 @@ def plan_from_json(found: Any, source: str = "The plan") -> TrainingPlan:
         SegmentationAIError: A key is missing, unknown, of another type or out of its range.
     """
     names = {"version", "network", "expected", *_NUMBERS}
+    if isinstance(found, dict):
+        # Plans of before there was a choice.
+        found = {"optimizer": "adamw", **found}
     if not isinstance(found, dict) or set(found) != names or found["version"] != 1:
         raise SegmentationAIError(
             f"{source} is not a training plan of version 1, which has exactly the keys "

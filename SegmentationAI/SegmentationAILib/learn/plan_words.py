@@ -92,8 +92,8 @@ def _steps(plan: TrainingPlan) -> str:
             f"they have not improved for {plan.patience} epochs"
         )
     return (
-        f"{plan.epochs} epochs of {plan.steps_per_epoch} steps, loss {plan.loss}, learning rate "
-        f"{plan.learning_rate:g}, {plan.precision}; {held_out}."
+        f"{plan.epochs} epochs of {plan.steps_per_epoch} steps, loss {plan.loss}, optimizer "
+        f"{plan.optimizer}, learning rate {plan.learning_rate:g}, {plan.precision}; {held_out}."
     )
 
 

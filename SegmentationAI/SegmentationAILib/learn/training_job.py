@@ -24,7 +24,7 @@ from .default_plan import default_plan
 from .fingerprint import fingerprint_of
 from .frozen_layers import Freeze
 from .network_folder import NetworkFacts, write_network
-from .plan import TrainingPlan, plan_from_bytes, with_cost
+from .plan import OptimizerName, TrainingPlan, plan_from_bytes, with_cost
 from .planned_architecture import check_trainable
 from .split import Split, hold_out_split
 from .starting_weights import starting_weights
@@ -53,6 +53,7 @@ class TrainingRequest:
         epochs: Instead of the plan's.
         minutes: Length by the clock instead of epochs.
         freeze: What of the base stays as it is.
+        optimizer: What takes the steps, see `Optimizer`.
         seed: Of the split and of everything random.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         resume: Go on with the training in the folder.
@@ -65,6 +66,7 @@ class TrainingRequest:
     epochs: int | None = None
     minutes: float | None = None
     freeze: Freeze = "none"
+    optimizer: OptimizerName = "adamw"
     seed: int = 0
     device: str = "auto"
     resume: bool = False
@@ -195,8 +197,7 @@ def _new_plan(
     plan = default_plan(dataset, fingerprint_of(usable), machine, name, request.seed)
     if base is not None:
         plan = transfer_plan(plan, base[0], request.freeze)
-    if request.epochs is not None:
-        plan = replace(plan, epochs=request.epochs)
+    plan = replace(plan, optimizer=request.optimizer, epochs=request.epochs or plan.epochs)
     return with_cost(plan, expected_cost(plan, machine))
 
 

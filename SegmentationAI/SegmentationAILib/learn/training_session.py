@@ -19,6 +19,7 @@ from .across_processes import process_count, process_number
 from .frozen_layers import Freeze, FrozenLayers
 from .loss_target import loss_target
 from .named_losses import loss_by_name, supervised_loss
+from .optimizers import Optimizer
 from .patch_sampler import Batch
 from .plan import TrainingPlan
 
@@ -33,10 +34,10 @@ class NotFiniteError(ArithmeticError):
 
 
 class TrainingSession:
-    """Takes steps with AdamW (Loshchilov and Hutter, ICLR 2019, arXiv:1711.05101).
+    """Takes the steps of a training.
 
     Args:
-        plan: Says network, loss, precision and seed.
+        plan: Says network, optimizer, loss, precision and seed.
         freeze: What stays as it is.
         device: Where it runs.
         start: Tensors to start from, all of the network's; None for random ones from the seed.
@@ -56,8 +57,9 @@ class TrainingSession:
         self.answer = InferenceForm(self.averaged).eval()
         form = TrainingForm(self.network)
         self._form: nn.Module = form if process_count() == 1 else DistributedDataParallel(form)
-        free = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(free, lr=plan.learning_rate, weight_decay=0.01)
+        self.optimizer = Optimizer(
+            plan.optimizer, self.network, len(plan.channels), plan.out_channels
+        )
         self._loss = loss_by_name(plan.loss)
         self._plan = plan
         self.step = 0
@@ -80,7 +82,7 @@ class TrainingSession:
         """
         self.network.train()
         self.frozen.keep_still()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with torch.random.fork_rng(devices=self._rng_devices()):
             torch.manual_seed(self._seed_of_step())
             loss = self._loss_of(batch)
@@ -90,8 +92,7 @@ class TrainingSession:
         length = float(nn.utils.clip_grad_norm_(free, LONGEST_GRADIENT))
         if not (math.isfinite(value) and math.isfinite(length)):
             raise NotFiniteError(f"loss {value}, gradient {length}")
-        self.optimizer.param_groups[0]["lr"] = rate
-        self.optimizer.step()
+        self.optimizer.step(rate)
         self.step += 1
         self._average()
         return value
