@@ -8,7 +8,6 @@ is trained on a crop of that scan.
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -17,7 +16,6 @@ SHARED = Path(os.environ.get("SEGMENTATIONAI_SHARED", ROOT.parent / "shared")) /
 SCREENSHOTS = ROOT / "Screenshots"
 SCANS = {"mr": SHARED / "brain-t1" / "t1.nii.gz", "ct": SHARED / "ct-torso-3mm" / "ct.nii.gz"}
 NETWORKS = {"mr": "brain-any-contrast", "ct": "ct-organs"}
-WIDTH, LEAST_HEIGHT = 400, 560
 
 
 def main() -> int:
@@ -45,72 +43,63 @@ def main() -> int:
 def _steps_of(kind: str, path: Path, home: Path) -> None:
     """Go through the steps with one scan, and picture each."""
     from ct_network import ct_network_folder
+    from pictured_panel import pictured_panel
     from slicer_adapter.application import running_slicer
 
     from SegmentationAILib.core.files import read_volume
     from SegmentationAILib.scene.volume_node import node_from_volume
-    from SegmentationAILib.worker.client import LocalWorker
 
     network = home / "networks" / NETWORKS["ct"]
     if not network.exists():
         ct_network_folder(network, SHARED)
     with running_slicer() as running:
-        import qt
-
-        from SegmentationAI import SegmentationAILogic, SegmentationAIWidget
-
         node_from_volume(read_volume(path), running.scene, path.parent.name)
-        worker = LocalWorker(home=home)
-        SegmentationAILogic.__init__.__defaults__ = (worker,)
-        window = qt.QWidget()
-        window.setLayout(qt.QVBoxLayout())
-        window.resize(WIDTH, LEAST_HEIGHT)
-        module = SegmentationAIWidget(window)
-        module.setup()
-        window.show()
-        _drive(kind, module, window)
-        module.cleanup()
-        worker.close()
+        with pictured_panel() as pictured:
+            _drive(kind, pictured)
 
 
-def _drive(kind: str, module: object, window: object) -> None:
-    panel = module.panel
+def _drive(kind: str, pictured: object) -> None:
+    from pictured_panel import wait
+
+    panel = pictured.module.panel
     segment = panel.segment._ui
     # The MR is a NIfTI file and says nothing of its kind: all networks are listed for it.
     box = segment.networkSelector
     box.setCurrentIndex(box.findData(NETWORKS[kind]))
-    _picture(window, f"{kind}-1-segment")
+    _picture(pictured, f"{kind}-1-segment")
     segment.segmentButton.click()
-    _wait(lambda: "left" in segment.progressLabel.text or segment.previewBox.visible)
-    _picture(window, f"{kind}-2-progress")
-    _wait(lambda: segment.previewBox.visible)
-    _picture(window, f"{kind}-3-preview")
+    wait(lambda: "left" in segment.progressLabel.text or segment.previewBox.visible)
+    _picture(pictured, f"{kind}-2-progress")
+    wait(lambda: segment.previewBox.visible)
+    _picture(pictured, f"{kind}-3-preview")
     segment.acceptButton.click()
-    _wait(lambda: not panel.correct.section.collapsed)
-    _picture(window, f"{kind}-4-correct")
+    wait(lambda: not panel.correct.section.collapsed)
+    _picture(pictured, f"{kind}-4-correct")
     panel.open("Measure")
-    _wait(lambda: panel.measure._ui.measureTable.rowCount > 0)
-    _picture(window, f"{kind}-5-measure")
-    _compare(kind, module, window)
-    _queue(kind, module, window)
+    wait(lambda: panel.measure._ui.measureTable.rowCount > 0)
+    _picture(pictured, f"{kind}-5-measure")
+    _compare(kind, pictured)
+    _queue(kind, pictured)
     panel.open("Export")
     panel.export._ui.folderLine.currentPath = "results"
-    _picture(window, f"{kind}-8-export")
+    _picture(pictured, f"{kind}-8-export")
     panel.open("Networks")
     panel.networks._ui.networksTable.selectRow(0)
-    _picture(window, f"{kind}-9-networks")
+    _picture(pictured, f"{kind}-9-networks")
     panel.open("Settings")
     panel.settings._ui.dataFolderLabel.text = "(the data folder of this person)"
-    _picture(window, f"{kind}-10-settings")
+    _picture(pictured, f"{kind}-10-settings")
 
 
-def _compare(kind: str, module: object, window: object) -> None:
+def _compare(kind: str, pictured: object) -> None:
     """Compare the result with itself, moved by a voxel along each axis."""
     import numpy as np
+    from pictured_panel import wait
 
     from SegmentationAILib.core.labelmap import Labelmap
     from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
 
+    module = pictured.module
     state = module.logic.state()
     now = labelmap_from_node(state.result, state.volume)
     moved = tuple(np.asfortranarray(np.roll(layer, 1, (0, 1, 2))) for layer in now.layers)
@@ -120,14 +109,16 @@ def _compare(kind: str, module: object, window: object) -> None:
     compare = module.panel.compare._ui
     compare.firstSelector.setCurrentNode(earlier)
     compare.compareButton.click()
-    _wait(lambda: compare.compareTable.rowCount > 0)
+    wait(lambda: compare.compareTable.rowCount > 0)
     compare.compareTable.selectRow(0)
-    _picture(window, f"{kind}-6-compare")
+    _picture(pictured, f"{kind}-6-compare")
 
 
-def _queue(kind: str, module: object, window: object) -> None:
+def _queue(kind: str, pictured: object) -> None:
+    from pictured_panel import wait
     from PySide6 import QtCore
 
+    module = pictured.module
     module.panel.open("Queue")
     queue, chosen = module.panel.queue._ui, module.panel.segment._ui.networkSelector.currentText
     for names in (queue.queueScans, queue.queueNetworks):
@@ -136,28 +127,14 @@ def _queue(kind: str, module: object, window: object) -> None:
                 names.item(row).setCheckState(QtCore.Qt.Checked)
     queue.enqueueButton.click()
     queue.enqueueButton.click()
-    _wait(lambda: queue.queueTable.item(0, 2).text() == "done")
+    wait(lambda: queue.queueTable.item(0, 2).text() == "done")
     queue.queueTable.selectRow(0)
-    _picture(window, f"{kind}-7-queue")
+    _picture(pictured, f"{kind}-7-queue")
     queue.cancelAllButton.click()
 
 
-def _picture(window: object, name: str) -> None:
-    from PySide6 import QtTest
-
-    QtTest.QTest.qWait(50)
-    window.resize(WIDTH, max(LEAST_HEIGHT, window.sizeHint().height()))
-    QtTest.QTest.qWait(50)
-    window.grab().save(str(SCREENSHOTS / f"panel-{name}.png"))
-
-
-def _wait(is_reached: object, seconds: float = 240.0) -> None:
-    from PySide6 import QtTest
-
-    deadline = time.monotonic() + seconds
-    while not is_reached():
-        assert time.monotonic() < deadline, "the step was not reached in time"
-        QtTest.QTest.qWait(20)
+def _picture(pictured: object, name: str) -> None:
+    pictured.save(SCREENSHOTS / f"panel-{name}.png")
 
 
 if __name__ == "__main__":

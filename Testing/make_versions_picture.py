@@ -10,15 +10,12 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
 SCREENSHOTS = HERE.parent / "Screenshots"
-PANEL_WIDTH, LEAST_HEIGHT = 400, 560
 # The case of which half is corrected, by its place in the list.
 CASE = 1
 
@@ -31,7 +28,7 @@ def main() -> int:
         os.environ["SEGMENTATIONAI_HOME"] = folder
         study = Path(shutil.copytree(sys.argv[1], Path(folder) / "hippocampi"))
         name = _corrected(study)
-        _picture(study, name, Path(folder))
+        _picture(study, name)
     return 0
 
 
@@ -56,52 +53,23 @@ def _corrected(folder: Path) -> str:
     return str(case.id)
 
 
-def _picture(study: Path, name: str, home: Path) -> None:
+def _picture(study: Path, name: str) -> None:
+    from pictured_panel import pictured_panel, rest, wait
     from slicer_adapter.application import running_slicer
 
-    from SegmentationAILib.worker.client import LocalWorker
-
-    with running_slicer():
-        import qt
-
-        from SegmentationAI import SegmentationAILogic, SegmentationAIWidget
-
-        worker = LocalWorker(home=home)
-        SegmentationAILogic.__init__.__defaults__ = (worker,)
-        window = qt.QWidget()
-        window.setLayout(qt.QVBoxLayout())
-        module = SegmentationAIWidget(window)
-        module.setup()
-        window.resize(PANEL_WIDTH, LEAST_HEIGHT)
-        window.show()
-        module.panel.open("Relabel")
-        ui = module.panel.relabel._ui
+    with running_slicer(), pictured_panel() as pictured:
+        pictured.module.panel.open("Relabel")
+        ui = pictured.module.panel.relabel._ui
         ui.studyLine.currentPath = str(study)
         ui.openStudyButton.click()
-        _wait(lambda: ui.casesTable.rowCount > 0)
+        wait(lambda: ui.casesTable.rowCount > 0)
         ui.studyLine.currentPath = study.name
         ui.readerLine.text = "Dr. Example"
         ui.historyCheck.click()
         ui.casesTable.selectRow(CASE)
-        _wait(lambda: ui.historyLabel.text.startswith(name))
-        window.resize(PANEL_WIDTH, max(LEAST_HEIGHT, window.sizeHint().height()))
-        _rest(200)
-        window.grab().save(str(SCREENSHOTS / "panel-relabel-versions.png"))
-        module.cleanup()
-        worker.close()
-
-
-def _wait(is_reached: Any, seconds: float = 240.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_reached():
-        assert time.monotonic() < deadline, "the step was not reached in time"
-        _rest(50)
-
-
-def _rest(milliseconds: int) -> None:
-    from PySide6 import QtTest
-
-    QtTest.QTest.qWait(milliseconds)
+        wait(lambda: ui.historyLabel.text.startswith(name))
+        rest(200)
+        pictured.save(SCREENSHOTS / "panel-relabel-versions.png")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """Pictures of a correction on real scans: the panel's step beside the slice view that was clicked.
 
-Everything in them was done by clicks on that view, through a real worker; the engine is the one
-that needs no network. Called by `make_screenshots`.
+Everything in them was done by clicks on that view, through a real worker, with the engine that the
+panel lists first. Called by `make_screenshots`.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pictured_panel import PicturedPanel, pictured_panel, wait
 from PIL import Image, ImageDraw
 
 VIEW_SIZE = 860
-PANEL_WIDTH, LEAST_HEIGHT = 400, VIEW_SIZE
 CAPTION = 26
 
 
@@ -62,40 +61,27 @@ def _picture(scene: Scene, data: Path, path: Path) -> None:
 
     from SegmentationAILib.core.files import read_labelmap, read_volume
     from SegmentationAILib.scene.volume_node import node_from_volume
-    from SegmentationAILib.worker.client import LocalWorker
 
     volume = read_volume(data / scene.volume)
     truth = read_labelmap(data / scene.reference).layers[0] == scene.label
     with running_slicer() as running:
-        import qt
-
-        from SegmentationAI import SegmentationAILogic, SegmentationAIWidget
-
         scan = node_from_volume(volume, running.scene, scene.volume.split("/")[0])
-        worker = LocalWorker()
-        SegmentationAILogic.__init__.__defaults__ = (worker,)
-        window = qt.QWidget()
-        window.setLayout(qt.QVBoxLayout())
-        module = SegmentationAIWidget(window)
-        module.setup()
-        window.resize(PANEL_WIDTH, LEAST_HEIGHT)
-        window.show()
         view = _view(running, scan, scene)
         try:
-            module.logic.state().volume = scan
-            pictures = _correct(running, module, window, view, scene, volume, truth)
-            _composed(pictures).save(path)
+            with pictured_panel(least_height=VIEW_SIZE) as pictured:
+                pictured.module.logic.state().volume = scan
+                pictures = _correct(running, pictured, view, scene, volume, truth)
+                _composed(pictures).save(path)
         finally:
-            module.cleanup()
-            worker.close()
             view.set_view_node(None)
             view.finalize()
 
 
 def _correct(
-    running: Any, module: Any, window: Any, view: Any, scene: Scene, volume: Any, truth: Any
+    running: Any, pictured: PicturedPanel, view: Any, scene: Scene, volume: Any, truth: Any
 ) -> list[tuple[str, Any, Any]]:
     """Draw a structure by clicks where it is deepest or wrong; return what was seen each time."""
+    module = pictured.module
     widget = running.app.layoutManager().add_widget("Red", view.get_view_node(), view.interactor())
     state = module.logic.state()
     module.panel.show(state)
@@ -111,22 +97,22 @@ def _correct(
         shown = module.logic.for_panel()._correction.preview.mask
         dice = 2 * np.count_nonzero(shown & truth) / (shown.sum() + truth.sum())
         caption = f"{caption}: Dice {dice:.2f} with the reference"
-        pictures.append((caption, _panel(window), _slice(view)))
+        pictures.append((caption, _panel(pictured), _slice(view)))
 
     place = _deepest(truth, volume.grid)
     widget.click(place)
-    _wait(lambda: ui.promptsTable.rowCount == 1 and not module.panel.refine._box.facts.is_busy)
+    wait(lambda: ui.promptsTable.rowCount == 1 and not module.panel.refine._box.facts.is_busy)
     see("1 click")
     for count in (2, 3, 4):
         shown = module.logic.for_panel()._correction.preview.mask
         wrong = max((truth & ~shown, shown & ~truth), key=np.count_nonzero)
         place = _deepest(wrong, volume.grid)
         widget.click(place, control=bool((shown & ~truth & wrong).any()))
-        _wait(lambda count=count: ui.promptsTable.rowCount == count)
+        wait(lambda count=count: ui.promptsTable.rowCount == count)
     widget.pixel_of(place)
     see("4 clicks")
     ui.doubtButton.click()
-    _wait(lambda: ui.agreeButton.enabled or "No other" in ui.refineLabel.text)
+    wait(lambda: ui.agreeButton.enabled or "No other" in ui.refineLabel.text)
     see("the next doubtful place")
     return pictures
 
@@ -170,13 +156,11 @@ def _slice(view: Any) -> Image.Image:
     return Image.fromarray(pixels.reshape(height, width, 3)[::-1].copy())
 
 
-def _panel(window: Any) -> Image.Image:
-    from PySide6 import QtGui, QtTest
+def _panel(pictured: PicturedPanel) -> Image.Image:
+    from PySide6 import QtGui
 
-    QtTest.QTest.qWait(50)
-    window.resize(PANEL_WIDTH, max(LEAST_HEIGHT, window.sizeHint().height()))
-    QtTest.QTest.qWait(50)
-    grabbed = window.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGBA8888)
+    pictured.fit()
+    grabbed = pictured.window.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGBA8888)
     size = (grabbed.width(), grabbed.height())
     data = bytes(grabbed.constBits())
     picture = Image.frombuffer("RGBA", size, data, "raw", "RGBA", grabbed.bytesPerLine(), 1)
@@ -205,12 +189,3 @@ def _deepest(mask: Any, grid: Any) -> tuple[float, float, float]:
     ijk = np.unravel_index(int(depth.argmax()), depth.shape)
     r, a, s = grid.ras_from_ijk(np.array([ijk], np.float64))[0]
     return float(r), float(a), float(s)
-
-
-def _wait(is_reached: Any, seconds: float = 60.0) -> None:
-    from PySide6 import QtTest
-
-    deadline = time.monotonic() + seconds
-    while not is_reached():
-        assert time.monotonic() < deadline, "the step was not reached in time"
-        QtTest.QTest.qWait(10)

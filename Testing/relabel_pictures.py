@@ -8,16 +8,14 @@ Called by `make_screenshots`.
 import hashlib
 import os
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pictured_panel import PicturedPanel, pictured_panel, rest, wait
 
 CASES = 8
-PANEL_WIDTH, LEAST_HEIGHT = 400, 560
 REVIEW_SIZE = (1280, 760)
 EPOCHS = 60
 
@@ -31,53 +29,39 @@ def picture_relabelling(data: Path, folder: Path) -> None:
     """
     from slicer_adapter.application import running_slicer
 
-    from SegmentationAILib.worker.client import LocalWorker
-
     home = Path(os.environ["SEGMENTATIONAI_HOME"])
     study = _study(data / "hippocampus", home / "hippocampus-study")
-    with running_slicer():
-        import qt
+    with running_slicer(), pictured_panel() as pictured:
         import slicer
 
-        from SegmentationAI import SegmentationAILogic, SegmentationAIWidget
-
-        worker = LocalWorker(home=home)
-        SegmentationAILogic.__init__.__defaults__ = (worker,)
-        window = qt.QWidget()
-        window.setLayout(qt.QVBoxLayout())
-        module = SegmentationAIWidget(window)
-        module.setup()
-        window.resize(PANEL_WIDTH, LEAST_HEIGHT)
-        window.show()
         asks = slicer.util.confirmOkCancelDisplay
         slicer.util.confirmOkCancelDisplay = lambda text: True
         try:
-            _drive(module, window, study, folder)
+            _drive(pictured, study, folder)
         finally:
             slicer.util.confirmOkCancelDisplay = asks
-            module.cleanup()
-            worker.close()
 
 
-def _drive(module: Any, window: Any, study: Any, folder: Path) -> None:
+def _drive(pictured: PicturedPanel, study: Any, folder: Path) -> None:
+    module = pictured.module
     module.panel.open("Relabel")
     ui, logic = module.panel.relabel._ui, module.logic.for_panel()
     ui.studyLine.currentPath = str(study.folder)
     ui.openStudyButton.click()
     ui.readerLine.text = "Dr. Example"
-    _wait(lambda: ui.casesTable.rowCount == CASES)
+    wait(lambda: ui.casesTable.rowCount == CASES)
     ui.epochsSpin.value = EPOCHS
     ui.proposeButton.click()
-    _wait(lambda: len(logic.study().iterations) == 2, 600)
+    wait(lambda: len(logic.study().iterations) == 2, 600)
     ui.studyLine.currentPath = study.folder.name
     # The second one is pictured and canceled: it would go on when it is asked for again.
     ui.proposeButton.click()
-    _wait(lambda: ui.loopBar.value >= 10 and "left" in ui.loopLabel.text, 600)
-    _save(window, folder / "panel-relabel-loop.png")
+    wait(lambda: ui.loopBar.value >= 10 and "left" in ui.loopLabel.text, 600)
+    pictured.save(folder / "panel-relabel-loop.png")
     ui.cancelLoopButton.click()
-    _wait(lambda: not logic.is_proposing())
+    wait(lambda: not logic.is_proposing())
     _decide(module, ui, logic)
-    _save(window, folder / "panel-relabel-worklist.png")
+    pictured.save(folder / "panel-relabel-worklist.png")
     _review(module, ui, folder / "panel-relabel-review.png")
     for one in logic.study().iterations:
         print(f"iteration {one.number}: held-out Dice {one.holdout_dice}")
@@ -91,17 +75,17 @@ def _decide(module: Any, ui: Any, logic: Any) -> None:
     for name, (button, state) in zip(names, acts, strict=False):
         _open(module, logic, name)
         button.click()
-        _wait(lambda name=name, state=state: logic.study().case(name).state == state)
-        _wait(lambda: not logic.is_study_busy())
+        wait(lambda name=name, state=state: logic.study().case(name).state == state)
+        wait(lambda: not logic.is_study_busy())
     _open(module, logic, names[3])
     _paint(module)
     _open(module, logic, names[4])
-    _wait(lambda: logic.study().case(names[3]).state == "corrected")
+    wait(lambda: logic.study().case(names[3]).state == "corrected")
 
 
 def _open(module: Any, logic: Any, name: str) -> None:
     logic.open_case(name, module.panel.relabel._case_opened)
-    _wait(lambda: logic.open_case_id() == name and not logic.is_study_busy())
+    wait(lambda: logic.open_case_id() == name and not logic.is_study_busy())
 
 
 def _paint(module: Any) -> None:
@@ -135,14 +119,14 @@ def _review(module: Any, ui: Any, path: Path) -> None:
     ui.reviewButton.click()
     review = module.panel.relabel.review.window
     for _ in range(2):
-        _wait(lambda: review._pair is not None)
+        wait(lambda: review._pair is not None)
         review._ui.tieButton.click()
-    _wait(lambda: review._pair is not None)
+    wait(lambda: review._pair is not None)
     review.widget.showNormal()
     review.widget.resize(*REVIEW_SIZE)
-    _rest()
+    rest()
     review._draw()
-    _rest()
+    rest()
     review.widget.grab().save(str(path))
     review.close()
 
@@ -215,23 +199,3 @@ def _base(folder: Path) -> Path:
     )  # fmt: skip
     write_card(card, ready / "card.json")
     return ready
-
-
-def _save(window: Any, path: Path) -> None:
-    _rest()
-    window.resize(PANEL_WIDTH, max(LEAST_HEIGHT, window.sizeHint().height()))
-    _rest()
-    window.grab().save(str(path))
-
-
-def _rest() -> None:
-    from PySide6 import QtTest
-
-    QtTest.QTest.qWait(50)
-
-
-def _wait(is_reached: Callable[[], bool], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_reached():
-        assert time.monotonic() < deadline, "the step was not reached in time"
-        _rest()

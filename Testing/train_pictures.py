@@ -4,11 +4,11 @@ The network that it starts from is trained first, from nothing, on ten other cas
 set, by the same clicks; the curves are of that training. Called by `make_screenshots`.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
-PANEL_WIDTH, LEAST_HEIGHT = 400, 560
+from pictured_panel import PicturedPanel, pictured_panel, wait
+
 CASES = 10
 STEPS_SEEN = 12
 BEFORE, AFTER = "hippocampus-first", "hippocampus-ours"
@@ -25,39 +25,22 @@ def picture_training(data: Path, folder: Path) -> None:
     """
     from slicer_adapter.application import running_slicer
 
-    from SegmentationAILib.worker.client import LocalWorker
-
     for name, first in ((BEFORE, CASES), (AFTER, 0)):
-        worker = LocalWorker()
-        try:
-            with running_slicer() as running:
-                _train(data / "hippocampus", folder, running, worker, name, first)
-        finally:
-            worker.close()
+        with running_slicer() as running:
+            _load(data / "hippocampus", running.scene, first)
+            with pictured_panel() as pictured:
+                _train(pictured, name, folder)
 
 
-def _train(
-    data: Path, folder: Path, running: Any, worker: Any, name: str, first: int
-) -> None:  # fmt: skip
-    """Load ten cases, train on them and install what comes out; picture the second training."""
-    import qt
-
-    from SegmentationAI import SegmentationAILogic, SegmentationAIWidget
-
-    _load(data, running.scene, first)
-    SegmentationAILogic.__init__.__defaults__ = (worker,)
-    window = qt.QWidget()
-    window.setLayout(qt.QVBoxLayout())
-    window.resize(PANEL_WIDTH, LEAST_HEIGHT)
-    module = SegmentationAIWidget(window)
-    module.setup()
-    window.show()
-    module.panel.open("Train")
-    ui, logic = module.panel.train._ui, module.logic.for_panel()
+def _train(pictured: PicturedPanel, name: str, folder: Path) -> None:
+    """Train on the loaded cases and install what comes out; picture the second training."""
+    panel, logic = pictured.module.panel, pictured.module.logic.for_panel()
+    panel.open("Train")
+    ui = panel.train._ui
 
     def see(number: int, of: str = AFTER) -> None:
         if name == of:
-            _picture(window, folder / f"panel-train-{number}.png")
+            pictured.save(folder / f"panel-train-{number}.png")
 
     ui.trainNameLine.text = name
     ui.trainMinutesSpin.value = MINUTES[name]
@@ -65,20 +48,19 @@ def _train(
         titles = [one.base for one in logic.training_starts()]
         ui.trainStartSelector.setCurrentIndex(titles.index(BEFORE))
     ui.planButton.click()
-    _wait(lambda: logic.training().state == "planned")
+    wait(lambda: logic.training().state == "planned")
     see(1)
     ui.startTrainingButton.click()
-    _wait(lambda: len(logic.training().curves.losses) >= STEPS_SEEN)
+    wait(lambda: len(logic.training().curves.losses) >= STEPS_SEEN)
     see(2, of=BEFORE)
-    _wait(lambda: logic.training().sample)
+    wait(lambda: logic.training().sample)
     see(3)
-    _wait(lambda: logic.training().state == "finished")
+    wait(lambda: logic.training().state == "finished")
     see(4)
     print(name, logic.training().sentence, logic.training().trained)
     if name == BEFORE:
         ui.useButton.click()
-        _wait(lambda: logic.training().state == "idle")
-    module.cleanup()
+        wait(lambda: logic.training().state == "idle")
 
 
 def _load(data: Path, scene: Any, first: int) -> None:
@@ -93,21 +75,3 @@ def _load(data: Path, scene: Any, first: int) -> None:
         volume, labelmap = read_volume(case.volumes[0]), read_labelmap(case.label)
         scan = node_from_volume(volume, scene, case.id)
         node_from_labelmap(labelmap.with_names(found.labels), scene, scan, "Reference")
-
-
-def _picture(window: Any, path: Path) -> None:
-    from PySide6 import QtTest
-
-    QtTest.QTest.qWait(50)
-    window.resize(PANEL_WIDTH, max(LEAST_HEIGHT, window.sizeHint().height()))
-    QtTest.QTest.qWait(50)
-    window.grab().save(str(path))
-
-
-def _wait(is_reached: Any, seconds: float = 900.0) -> None:
-    from PySide6 import QtTest
-
-    deadline = time.monotonic() + seconds
-    while not is_reached():
-        assert time.monotonic() < deadline, "the step was not reached in time"
-        QtTest.QTest.qWait(20)
