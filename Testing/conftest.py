@@ -45,6 +45,21 @@ def a_home(tmp_path, monkeypatch) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def a_worker_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def a_worker(a_worker_home):
+    """A real worker process with a home of its own."""
+    from SegmentationAILib.worker.client import LocalWorker
+
+    worker = LocalWorker(home=a_worker_home)
+    yield worker
+    worker.close()
+
+
 def _shared_folder(name: str) -> Path:
     folder = Path(os.environ.get("SEGMENTATIONAI_SHARED", SHARED)) / name
     if not folder.is_dir():

@@ -29,23 +29,10 @@ from SegmentationAILib.scene.ticker import PlainTicker
 from SegmentationAILib.scene.volume_node import node_from_volume, volume_from_node
 from SegmentationAILib.scene.vtk_voxels import voxels_from_image
 from SegmentationAILib.scene.worker_setup import WorkerSetup
-from SegmentationAILib.worker.client import LocalWorker
 
 from phantoms import SPHERE_CENTER_RAS, oblique_affine, sphere_mask, sphere_volume
 
 CENTER = tuple(float(n) for n in SPHERE_CENTER_RAS)
-
-
-@pytest.fixture(scope="module")
-def a_worker_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def a_worker(a_worker_home):
-    worker = LocalWorker(home=a_worker_home)
-    yield worker
-    worker.close()
 
 
 @pytest.fixture

@@ -157,21 +157,6 @@ def a_sample_data_module(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def a_worker_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def a_worker(a_worker_home):
-    """A real worker process with a home of its own."""
-    from SegmentationAILib.worker.client import LocalWorker
-
-    worker = LocalWorker(home=a_worker_home)
-    yield worker
-    worker.close()
-
-
-@pytest.fixture(scope="module")
 def the_process(tmp_path_factory):
     """One worker for all tests of a file: it takes seconds to start."""
     from SegmentationAILib.worker.client import LocalWorker
