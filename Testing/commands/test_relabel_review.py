@@ -69,10 +69,17 @@ def test_two_readers_judge_by_form_and_by_word_and_the_tally_is_theirs(review, t
         assert review(*words)[0] == 0
     anna, bo = (pairs_of(tmp_path / reader) for reader in ("Anna", "Bo"))
     form = tmp_path / "Anna" / "answers.csv"
-    assert form.read_text() == "pair,answer\n1,\n2,\n3,\n4,\n"
+    heading, *rows = form.read_text().splitlines()
+    assert heading.startswith("pair,answer,")
+    assert rows == ["1,,", "2,,", "3,,", "4,,"]
     # A spreadsheet's mark, semicolons and capitals.
-    lines = [f"{n};{better(pair).upper()}" for n, pair in enumerate(anna, start=1)]
-    form.write_text("\ufeffpair;answer\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    lines = [f"{n};{better(pair).upper()};" for n, pair in enumerate(anna, start=1)]
+    filled = [f"\ufeff{heading.replace(',', ';')}", *lines]
+    form.write_text("\n".join(filled) + "\n", encoding="utf-8")
+    for other in ("Bo", "anna"):
+        status, said = review("--answers", form, "--reader", other)
+        assert status == 2
+        assert f"is not the form of {other} in review 1" in said
     said = review("--answers", form, "--reader", "Anna")[1]
     assert said == "4 answers of Anna are kept; 0 pairs are left.\n"
     worse = {"left": "right", "right": "left"}
@@ -154,20 +161,23 @@ def test_readers_with_other_sides_see_the_halves_of_a_picture_exchanged(review, 
     ("form", "sentence"),
     [
         ("1,left\n", "does not begin with the line pair,answer"),
-        ("pair,answer\n1,left\n2,both\n", "Line 3 of form.csv says '2', 'both'"),
-        ("pair,answer\n1,left\n5,tie\n", "a pair from 1 to 4"),
-        ("pair,answer\n1,left,tie\n", "has 3 columns"),
+        ("pair,answer\n1,left\n", "is not the form of Anna in review 1"),
+        ("HEADING\n1,left\n2,both\n", "Line 3 of form.csv says '2', 'both'"),
+        ("HEADING\n1,left\n5,tie\n", "a pair from 1 to 4"),
+        ("HEADING\n1,left,tie\n", "has 3 columns"),
         (b"\xff\xfe\x00", "cannot be read as text"),
     ],
 )
 def test_a_wrong_form_is_refused_and_nothing_of_it_is_kept(review, tmp_path, form, sentence):
     review("--between", 1, 0, "--per", "case")
+    review("--pairs", tmp_path / "Anna", "--reader", "Anna")
+    heading = (tmp_path / "Anna" / "answers.csv").read_text().splitlines()[0]
     path = tmp_path / "form.csv"
-    path.write_bytes(form if isinstance(form, bytes) else form.encode())
+    path.write_bytes(form if isinstance(form, bytes) else form.replace("HEADING", heading).encode())
     status, said = review("--answers", path, "--reader", "Anna")
     assert status == 2
     assert sentence in said
-    path.write_text("pair,answer\n2,tie\n")
+    path.write_text(f"{heading}\n2,tie\n")
     assert review("--answers", path, "--reader", "Anna")[1].endswith("; 3 pairs are left.\n")
 
 

@@ -108,12 +108,13 @@ def _write_pairs(study: "Study", arguments: argparse.Namespace) -> None:
 
 
 def _answer(study: "Study", arguments: argparse.Namespace) -> None:
-    from ..learn.study.blind_review import give_answer, order_for
+    from ..learn.study.blind_review import form_code_of, give_answer, order_for
 
     number, reader = _review_of(study, arguments), _reader(arguments)
     order = order_for(study, number, reader)
     if arguments.answers is not None:
-        given = read_form(arguments.answers)
+        code = form_code_of(study, number, reader)
+        given = read_form(arguments.answers, code, f"{reader} in review {number}")
     else:
         given = [Given(pair, side, f"The answer {pair} {side}") for pair, side in arguments.answer]
     # All are looked at before the first one is kept.

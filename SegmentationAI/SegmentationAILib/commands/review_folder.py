@@ -47,13 +47,14 @@ def write_pairs(
         SegmentationAIError: The folder holds something, the review is closed, or a scan cannot be
             read.
     """
+    from ..learn.study.blind_review import form_code_of
     from ..learn.study.shown_pair import order_for, shown_pair
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SegmentationAIError(
             f"{folder.name} holds something already; choose a folder that is new or empty."
         )
-    order = order_for(study, review, reader)
+    order, code = order_for(study, review, reader), form_code_of(study, review, reader)
     folder = folder.absolute()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def write_pairs(
             for place, item in enumerate(order, start=1):
                 progress((place - 1) / len(order), f"Pair {place} of {len(order)}")
                 _write(study, shown_pair(study, review, reader, item), ready, place, form)
-            (ready / ANSWERS_FILE).write_text(form_of(len(order)), encoding="utf-8")
+            (ready / ANSWERS_FILE).write_text(form_of(len(order), code), encoding="utf-8")
             if folder.is_dir():
                 folder.rmdir()
             publish(ready, folder)

@@ -28,27 +28,39 @@ class Given:
     where: str
 
 
-def form_of(pairs: int) -> str:
-    """Return an empty form for so many pairs."""
-    return "\n".join([HEADING, *(f"{pair}," for pair in range(1, pairs + 1))]) + "\n"
+def form_of(pairs: int, code: str) -> str:
+    """Return an empty form for so many pairs; the code tells whose it is."""
+    rows = (f"{pair},," for pair in range(1, pairs + 1))
+    return "\n".join([f"{HEADING},{code}", *rows]) + "\n"
 
 
-def read_form(path: Path) -> list[Given]:
+def read_form(path: Path, code: str, whose: str) -> list[Given]:
     """Return the answers of a form; lines without one are left out.
 
+    Args:
+        path: Of the form.
+        code: That it was written with.
+        whose: Reader and review that the code stands for, for the message.
+
     Raises:
-        SegmentationAIError: The file is no such form.
+        SegmentationAIError: The file is no such form, or that of another reader or review: there,
+            pairs have another order and other sides.
     """
     lines = _text(path).splitlines()
     rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
-    if not rows or ",".join(rows[0]) != HEADING:
+    if not rows or ",".join(rows[0][:2]) != HEADING:
         raise SegmentationAIError(
             f"{path.name} does not begin with the line {HEADING}; give the answers.csv that came "
             "with the pairs."
         )
+    if rows[0][2:] != [code]:
+        raise SegmentationAIError(
+            f"{path.name} is not the form of {whose}; give the --reader, and the --review, for "
+            "whom its folder was written. No answer was kept."
+        )
     filled = []
     for line, cells in enumerate(rows[1:], start=2):
-        if any(cells) and len(cells) != 2:
+        if any(cells) and (len(cells) not in (2, 3) or any(cells[2:])):
             raise SegmentationAIError(
                 f"Line {line} of {path.name} has {len(cells)} columns; a pair and an answer were "
                 "expected."

@@ -26,6 +26,7 @@ from ..study.iterations import Outcome, begin, finish, inputs_of, iterations, pr
 from ..study.label_table import labels_from_text
 from ..study.leak import check_no_leak
 from ..study.person import fail, read_volume_of
+from ..study.reason import reason_of
 from ..study.records import Case, Iteration
 from ..study.study import NETWORKS, Study
 from ..study.versions import add_version
@@ -45,9 +46,10 @@ from .networks import (
     training_folder,
 )
 from .predictions import predicted_version
-from .scores import scores_of
-from .settings import NO_GATE, RelabelSettings, settings_to_text
-from .stop_rule import Scores, verdict
+from .run_record import end_run, iterations_left
+from .scores import scores_before, scores_of
+from .settings import NO_GATE, RelabelSettings, check_goes_on, settings_to_text
+from .stop_rule import verdict
 
 # Shares of an iteration's time, measured on hippocampus on two cores.
 TRAINED, PREDICTED = 0.8, 0.98
@@ -97,13 +99,13 @@ def relabel(
 ) -> list[Iteration]:
     """Run iterations until ``count`` are done or the stop rule ends the loop, and return them.
 
-    What a kill has interrupted is gone on with: the same settings come to the same networks and
-    labels, bit for bit on one CPU.
+    What a kill or a cancel has interrupted is gone on with: the same settings and count end with
+    the same iteration and come to the same networks and labels, bit for bit on one CPU.
 
     Args:
         study: Open.
         settings: How each iteration learns and predicts.
-        count: Iterations at the utmost.
+        count: Iterations at the utmost, those that an interrupted run has done included.
         tools: What it works with, None for the real ones.
         progress: Told before each step and patch; to cancel, that call raises.
 
@@ -118,12 +120,14 @@ def relabel(
         check_images_folder(study)
         check_no_leak(study.cases())
         clear_leftovers(study.folder / NETWORKS)
-        for number in range(count):
-            part = progress.part(number / count, (number + 1) / count)
+        left = iterations_left(study, settings_to_text(settings), count)
+        for number in range(left):
+            part = progress.part(number / left, (number + 1) / left)
             one, stops = _Iteration(study, settings, tools).run(part)
             done.append(one)
             if stops:
                 break
+        end_run(study)
     return done
 
 
@@ -144,7 +148,8 @@ class _Iteration:
 
     def run(self, progress: Progress) -> tuple[Iteration, bool]:
         """Train, predict, score, finish; return the iteration and whether the loop ends."""
-        members = members_of(self._settings, self._number, self._learnable())
+        free = [case.id for case in self._study.cases() if not case.is_held_out]
+        members = members_of(self._settings, self._number, self._learnable(), free)
         for member in members:
             share = TRAINED / len(members)
             part = progress.part(member.number * share, (member.number + 1) * share)
@@ -153,9 +158,9 @@ class _Iteration:
         networks = [read_network(self._study, self._number, m.number) for m in members]
         self._predict(members, networks, progress.part(TRAINED, PREDICTED))
         progress(PREDICTED, "Comparing with the labels before")
-        now = scores_of(self._study, self._number, [label.value for label in self._labels])
-        before = [Scores(i.dice_to_previous, i.volume_change, i.holdout_dice) for i in self._before]
-        found = verdict(before, now)
+        values = [label.value for label in self._labels]
+        now = scores_of(self._study, self._number, values)
+        found = verdict(scores_before(self._study, self._before, values), now)
         outcome = Outcome(
             weights_sha256=joint_sha256([one.card.sha256 for one in networks]),
             dice_to_previous=now.dice_to_previous,
@@ -175,11 +180,12 @@ class _Iteration:
         """Return what each network starts from: the base, or the iteration before."""
         if self._settings.start == "base" or not self._before:
             return [read_base(self._study, self._tools.store)]
-        last = self._before[-1].number
+        last = self._before[-1]
+        check_goes_on(last, self._settings)
         return [
             Base(found.card, found.weights)
             for member in range(self._settings.networks)
-            for found in [read_network(self._study, last, member)]
+            for found in [read_network(self._study, last.number, member)]
         ]
 
     def _learnable(self) -> list[str]:
@@ -222,8 +228,8 @@ class _Iteration:
                     self._study, name, self._inputs[name], volume, plan, self._settings,
                     member.number,
                 )  # fmt: skip
-            except SegmentationAIError as error:
-                fail(self._study, name, " ".join(str(error).split()))
+            except (SegmentationAIError, OSError) as error:
+                fail(self._study, name, reason_of(error))
 
     def _predict(
         self, members: Sequence[Member], networks: Sequence[IterationNetwork], progress: Progress
@@ -271,10 +277,10 @@ class _Iteration:
                 segmenters,
                 self._number,
                 with_doubt=self._settings.gate > NO_GATE,
-                is_held_out=case.is_held_out,
+                keeps_changes=not (case.is_held_out or case.state == "accepted"),
                 progress=progress,
             )
-        except SegmentationAIError as error:
-            fail(self._study, case.id, " ".join(str(error).split()))
+        except (SegmentationAIError, OSError) as error:
+            fail(self._study, case.id, reason_of(error))
             return
         add_version(self._study, case.id, new, None if learned is None else learned.number)

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
+from ...core.errors import SegmentationAIError
+from ...core.labelmap import LabelArray
 from ..study.agreement import mean_dice, volume_change
 from ..study.iterations import inputs_of, predictions_of
-from ..study.records import BY_A_PERSON, LabelVersion
+from ..study.person import fail
+from ..study.reason import reason_of
+from ..study.records import BY_A_PERSON, Case, Iteration, LabelVersion
 from ..study.study import Study
 from ..study.versions import read_version
 from .stop_rule import Scores
@@ -12,6 +16,8 @@ from .stop_rule import Scores
 
 def scores_of(study: Study, iteration: int, values: Sequence[int]) -> Scores:
     """Return the scores of an iteration whose predictions are stored.
+
+    A case with a damaged label file fails alone, with its reason, and is left out.
 
     Args:
         study: Open.
@@ -21,20 +27,67 @@ def scores_of(study: Study, iteration: int, values: Sequence[int]) -> Scores:
     inputs, predicted = inputs_of(study, iteration), predictions_of(study, iteration)
     changes: list[float] = []
     volumes: list[float] = []
-    held_out: list[float] = []
     for case in study.cases():
-        if case.id not in predicted:
+        learned, new = inputs.get(case.id), predicted.get(case.id)
+        if case.is_held_out or learned is None or new is None:
             continue
-        new = read_version(study, predicted[case.id]).layers[0]
-        if case.is_held_out:
-            locked = read_version(study, locked_version(study.versions(case.id))).layers[0]
-            _add(held_out, mean_dice(locked, new, values))
-        elif case.id in inputs and inputs[case.id].making.origin not in ("accepted", "drawn"):
-            old = read_version(study, inputs[case.id]).layers[0]
-            first = read_version(study, study.versions(case.id)[0]).layers[0]
-            _add(changes, mean_dice(old, new, values))
-            _add(volumes, volume_change(first, new, values))
-    return Scores(_mean(changes), _mean(volumes), _mean(held_out))
+        if learned.making.origin in ("accepted", "drawn"):
+            continue
+        layers = _layers(study, case, learned, new, study.versions(case.id)[0])
+        if layers:
+            old, predictions, first = layers
+            _add(changes, mean_dice(old, predictions, values))
+            _add(volumes, volume_change(first, predictions, values))
+    return Scores(_mean(changes), _mean(volumes), holdout_dice(study, iteration, values))
+
+
+def scores_before(study: Study, before: Sequence[Iteration], values: Sequence[int]) -> list[Scores]:
+    """Return the scores of earlier iterations as the stop rule compares them with a new one.
+
+    Held-out cases that a person has corrected since count with those labels in all of them: a
+    score by weak labels and one by corrected labels say nothing of each other.
+
+    Args:
+        study: Open.
+        before: Finished iterations, oldest first.
+        values: Label values.
+    """
+    return [
+        Scores(one.dice_to_previous, one.volume_change, holdout_dice(study, one.number, values))
+        for one in before
+    ]
+
+
+def holdout_dice(study: Study, iteration: int, values: Sequence[int]) -> float | None:
+    """Return the mean Dice of an iteration on the held-out cases, None without any.
+
+    Measured against their locked labels as they are now. A case with a damaged label file fails
+    alone, with its reason, and is left out.
+
+    Args:
+        study: Open.
+        iteration: Its number.
+        values: Label values.
+    """
+    predicted = predictions_of(study, iteration)
+    found: list[float] = []
+    for case in study.cases():
+        if not case.is_held_out or case.id not in predicted or case.state in ("skipped", "failed"):
+            continue
+        locked = locked_version(study.versions(case.id))
+        layers = _layers(study, case, locked, predicted[case.id])
+        if layers:
+            _add(found, mean_dice(layers[0], layers[1], values))
+    return _mean(found)
+
+
+def _layers(study: Study, case: Case, *versions: LabelVersion) -> list[LabelArray]:
+    """Return the labels of versions of a case, none where one of them cannot be read."""
+    try:
+        return [read_version(study, version).layers[0] for version in versions]
+    except (SegmentationAIError, OSError) as error:
+        fail(study, case.id, reason_of(error))
+        return []
 
 
 def locked_version(versions: Sequence[LabelVersion]) -> LabelVersion:

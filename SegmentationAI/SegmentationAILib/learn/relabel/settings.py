@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from ...core.errors import SegmentationAIError
 from ...networks.strict_json import json_from_bytes
+from ..study.records import Iteration
 
 Start = Literal["base", "previous"]
 Scheme = Literal["one", "cross-fit", "tri"]
@@ -88,6 +89,21 @@ class RelabelSettings:
     def networks(self) -> int:
         """Networks that each iteration trains."""
         return {"one": 1, "cross-fit": self.folds, "tri": TRI}[self.scheme]
+
+
+def check_goes_on(last: Iteration, settings: RelabelSettings) -> None:
+    """Raise when networks of an iteration cannot be what the next one starts from.
+
+    Raises:
+        SegmentationAIError: It trained other networks than the settings ask for.
+    """
+    before = settings_from_text(last.settings)
+    if (before.scheme, before.networks) != (settings.scheme, settings.networks):
+        raise SegmentationAIError(
+            f"Iteration {last.number} trained {before.networks} by the scheme {before.scheme}, and "
+            f"{settings.networks} by {settings.scheme} are to go on from it; give the scheme and "
+            "folds of that iteration, or start from the base."
+        )
 
 
 def settings_to_text(settings: RelabelSettings) -> str:

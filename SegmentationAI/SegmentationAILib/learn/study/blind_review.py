@@ -15,14 +15,14 @@ from typing import Any
 from ...core.errors import SegmentationAIError
 from ..review import agreement_of, tally, words_of_tally
 from .index import reading, writing
-from .review_key import ANSWERS, Answer, choice_of, commitment_of
+from .review_key import ANSWERS, Answer, choice_of, commitment_of, form_code
 from .review_rows import Pair, answers_of, check_version, items_of, open_secret, review_row
 from .shown_pair import Shown, next_pair, order_for, shown_pair
 from .study import Study, case_named, now
 
 __all__ = [
-    "Answer", "Pair", "ReviewRow", "Shown", "close_review", "give_answer", "next_pair",
-    "open_review", "order_for", "review_report", "reviews", "shown_pair",
+    "Answer", "Pair", "ReviewRow", "Shown", "close_review", "form_code_of", "give_answer",
+    "next_pair", "open_review", "order_for", "review_report", "reviews", "shown_pair",
 ]  # fmt: skip
 
 
@@ -140,6 +140,17 @@ def give_answer(
             "INSERT INTO review_answers VALUES (?, ?, ?, ?, ?, ?, ?)",
             (review, item, reader, turn, answer, seconds, now()),
         )
+
+
+def form_code_of(study: Study, review: int, reader: str) -> str:
+    """Return the code that stands in a reader's form, see `form_code`.
+
+    Raises:
+        SegmentationAIError: There is no such review.
+    """
+    with reading(study.index) as connection:
+        commitment = review_row(connection, review)[2]
+    return form_code(str(commitment), reader)
 
 
 def close_review(study: Study, review: int) -> None:

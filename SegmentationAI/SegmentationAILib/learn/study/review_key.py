@@ -14,6 +14,11 @@ def commitment_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def form_code(commitment: str, reader: str) -> str:
+    """Return what tells the form of one reader of one review from all others; no side of it."""
+    return hashlib.sha256(f"{commitment} form {reader}".encode()).hexdigest()[:8]
+
+
 def first_is_left(secret: str, reader: str, item: int) -> bool:
     """Return whether the first candidate of a pair stands on the left for a reader."""
     return bool(hashlib.sha256(f"{secret} side {item} {reader}".encode()).digest()[0] & 1)

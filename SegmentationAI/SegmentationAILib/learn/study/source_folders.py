@@ -16,6 +16,7 @@ from ...core.labelmap import Label, Labelmap
 from ...core.one_layer import default_label, merged
 from ...core.volume import Grid, Volume, check_same_grid
 from .label_files import sha256_of_file
+from .reason import reason_of
 
 # A file, what makes them of the volume, or none.
 FirstLabels = Path | Callable[[Volume], Labelmap] | None
@@ -96,7 +97,7 @@ def found_case(case_id: str, volume: Path, labels: FirstLabels) -> FoundCase:
         file_hash = sha256_of_volume(volume)
         read = read_volume(volume)
     except (SegmentationAIError, OSError) as error:
-        return FoundCase(case_id, volume.name, "", "", None, _sentence(error))
+        return FoundCase(case_id, volume.name, "", "", None, reason_of(error))
     hashes = file_hash, sha256_of_voxels(read)
     if labels is None:
         return FoundCase(case_id, volume.name, *hashes, None, "")
@@ -106,7 +107,7 @@ def found_case(case_id: str, volume: Path, labels: FirstLabels) -> FoundCase:
         else:
             labelmap = labels(read)
     except (SegmentationAIError, OSError) as error:
-        return FoundCase(case_id, volume.name, *hashes, None, _sentence(error))
+        return FoundCase(case_id, volume.name, *hashes, None, reason_of(error))
     return FoundCase(case_id, volume.name, *hashes, labelmap, "")
 
 
@@ -183,9 +184,3 @@ class LabelTable:
 
 def _ending_of(path: Path, endings: tuple[str, ...]) -> str:
     return next((e for e in endings if path.name.lower().endswith(e)), "")
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}; check the disk and the permissions."
-    return " ".join(str(error).split())

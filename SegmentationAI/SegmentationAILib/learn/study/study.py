@@ -28,6 +28,8 @@ from .schema import check_tables
 LOCKS: Final = "locks"
 NETWORKS: Final = "networks"
 WRITING_SECONDS: Final = 60.0
+# What the index says of itself besides `Facts`, while a run is under way.
+RUN: Final = "run"
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def _swept(folder: Path) -> int:
 
 
 def _facts(connection: sqlite3.Connection, name: str) -> Facts:
-    found = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+    found = dict(connection.execute("SELECT name, value FROM facts WHERE name <> ?", (RUN,)))
     wanted = {field.name for field in fields(Facts)}
     if set(found) != wanted:
         raise SegmentationAIError(
