@@ -68,7 +68,7 @@ def test_what_a_person_does_is_in_the_study_when_the_answer_comes(the_study):
     host = AHost(the_study)
     labels = painted(shifted(truth(0)))
     answer = host.ask("correct", labels, case="case 0", seen=1, who="Anna", seconds=40.0)
-    assert answer.facts == {"version": 2, "state": "corrected"}
+    assert answer.facts == {"version": 2, "state": "corrected", "is_merged": False}
     host.ask("spend", case="case 0", seconds=2.5)
     host.ask("accept", labels, case="case 0", seen=2, who="", seconds=1.0)
     host.ask("skip", case="case 1")
@@ -90,6 +90,50 @@ def test_labels_of_another_grid_or_an_unknown_structure_are_refused_and_change_n
         with pytest.raises(SegmentationAIError):
             host.ask("correct", wrong, case="case 0", seen=1, who="", seconds=0.0)
     assert len(the_study.versions("case 0")) == 1
+
+
+def test_the_answer_says_that_a_prediction_was_put_around_what_was_stored(tmp_path):
+    store = store_with_base(tmp_path / "home")
+    study = relabel_study(tmp_path, store, 2)
+    relabel(study, RelabelSettings(), 1, tools(store))
+    host, said = AHost(study), {"case": "case 0", "who": "Anna", "seconds": 0.0}
+    first = host.ask("correct", painted(shifted(truth(0))), seen=1, **said).facts
+    assert first == {"version": 3, "state": "corrected", "is_merged": True}
+    again = host.ask("correct", painted(shifted(truth(0))), seen=1, stored=3, **said).facts
+    assert again == {"version": 4, "state": "corrected", "is_merged": True}
+    touched = corrected_voxels(study, study.current_version("case 0"))
+    changed = painted(shifted(truth(0))).layers[0] != shifted(truth(0)).layers[0]
+    np.testing.assert_array_equal(touched, changed)
+
+
+def test_what_is_refused_is_kept_where_that_is_asked_for_and_comes_with_the_case(the_study):
+    host, said = AHost(the_study), {"case": "case 0", "who": "Anna", "seconds": 7.0, "seen": 1}
+    correct(the_study, "case 0", shifted(truth(0), 3), Work("Ben"), 1)
+    labels = painted(shifted(truth(0)))
+    with pytest.raises(SegmentationAIError, match="changed by another window"):
+        host.ask("correct", labels, **said)
+    assert host.ask("read", case="case 0").facts["refused"] == []
+    facts = host.ask("correct", labels, keeps="changed", **said).facts
+    assert "changed by another window" in facts["refused"]
+    (kept,) = host.ask("read", case="case 0").facts["refused"]
+    assert (kept["who"], kept["version"], kept["seconds"]) == ("Anna", 1, 7.0)
+    host.ask("take up", case="case 0", name=kept["name"])
+    answer = host.ask("read", case="case 0")
+    changed = labels.layers[0] != shifted(truth(0)).layers[0]
+    expected = np.where(changed, 2, shifted(truth(0), 3).layers[0])
+    np.testing.assert_array_equal(answer.labelmaps["labels"].layers[0], expected)
+    assert answer.facts["refused"] == []
+    tooth = labels.with_names([LABELS[0], Label(2, "Tooth")])
+    with pytest.raises(SegmentationAIError, match="this study has"):
+        host.ask("correct", tooth, keeps="changed", **said | {"seen": 3})
+    assert (
+        "Tooth" in host.ask("correct", tooth, keeps="always", **said | {"seen": 3}).facts["refused"]
+    )
+    (kept,) = host.ask("read", case="case 0").facts["refused"]
+    host.ask("put off", case="case 0", name=kept["name"])
+    assert host.ask("read", case="case 0").facts["refused"] == []
+    with pytest.raises(WorkerError, match="something else"):
+        host.ask("correct", labels, keeps="sometimes", **said)
 
 
 def test_a_case_is_open_in_one_window_and_free_again_when_another_is_opened(the_study):

@@ -26,6 +26,11 @@ def integer(asked: StudyAsked, name: str) -> int:
     return value
 
 
+def number(asked: StudyAsked, name: str) -> int | None:
+    """Return a value that is a whole number, or None where nothing is said."""
+    return None if asked.values.get(name) is None else integer(asked, name)
+
+
 def seconds_of(asked: StudyAsked) -> float:
     """Return the seconds that a person has spent, 0 where nothing is said."""
     value = asked.values.get("seconds", 0.0)

@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import SegmentationAIError
 from ..core.labelmap import Labelmap
 from ..core.one_layer import merged
 from ..core.progress import Progress
 from ..learn.study.blind_review import reviews
 from ..learn.study.iterations import iterations, roll_back
 from ..learn.study.label_table import labels_from_text
-from ..learn.study.late_correction import accept_what_was_seen, correct_what_was_seen
 from ..learn.study.person import (
-    Work,
     corrected_voxels,
     read_volume_of,
     reopen,
@@ -29,6 +26,7 @@ from ..learn.study.person import (
     touched_labelmap,
 )
 from ..learn.study.records import Case, Iteration
+from ..learn.study.refused_edits import refused_of
 from ..learn.study.study import Study, open_study
 from ..learn.study.versions import read_version
 from ..learn.study.worklist import worklist
@@ -37,6 +35,7 @@ from .protocol import WorkerError
 from .study_export_work import export_study
 from .study_history_work import history
 from .study_loop_work import cost_of, rank, run
+from .study_person_work import PERSON_ACTIONS
 from .study_review_work import REVIEW_ACTIONS
 from .study_values import integer, seconds_of, text
 from .wire_study import (
@@ -58,8 +57,7 @@ class StudyDesk:
         self._open: dict[str, tuple[str, str, ExitStack]] = {}
         self._acts: dict[str, Act] = {
             "list": self._list, "read": self._read, "history": history, "spend": _spend,
-            "leave": self._leave, "correct": self._correct,
-            "accept": self._accept, "skip": self._skip, "reopen": self._reopen,
+            "leave": self._leave, **PERSON_ACTIONS, "skip": self._skip, "reopen": self._reopen,
             "rollback": self._roll_back, "export": export_study, "run": run, "rank": rank,
             **REVIEW_ACTIONS,
         }  # fmt: skip
@@ -117,7 +115,7 @@ class StudyDesk:
         })  # fmt: skip
 
     def _read(self, study: Study, asked: StudyAsked, owner: str, _: Progress) -> StudyAnswer:
-        """``read``, ``case``: its scan, labels, and which voxels were corrected; holds the case."""
+        """``read``, ``case``: its scan, labels, what was corrected and refused; holds the case."""
         case = study.case(text(asked, "case"))
         key = (str(study.folder), case.id)
         with ExitStack() as stack:
@@ -134,16 +132,6 @@ class StudyDesk:
         """``leave``: lets other windows have the case that is open."""
         self._let_go(owner)
         return StudyAnswer({})
-
-    def _correct(self, study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer:
-        """``correct``, ``case``, ``seen``, ``who``, ``seconds`` and labels: a corrected version."""
-        version = correct_what_was_seen(study, *_person_work(asked))
-        return StudyAnswer({"version": version.number, "state": "corrected"})
-
-    def _accept(self, study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer:
-        """``accept``: as ``correct``; the case is locked then."""
-        version = accept_what_was_seen(study, *_person_work(asked))
-        return StudyAnswer({"version": version.number, "state": "accepted"})
 
     def _skip(self, study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer:
         """``skip``, ``case``: left out of the loop until it is reopened."""
@@ -191,7 +179,10 @@ def _spend(study: Study, asked: StudyAsked, _: str, __: Progress) -> StudyAnswer
 def _case_answer(study: Study, case: Case) -> StudyAnswer:
     volume = read_volume_of(study, case)
     version = study.current_version(case.id)
-    facts: dict[str, Any] = {"case": case.id, "state": case.state, "version": None}
+    refused = [asdict(one) for one in refused_of(study, case.id)]
+    facts: dict[str, Any] = {
+        "case": case.id, "state": case.state, "version": None, "refused": refused,
+    }  # fmt: skip
     if version is None:
         empty = np.zeros(volume.grid.shape, np.uint8)
         rows = labels_from_text(study.facts.labels)
@@ -211,14 +202,6 @@ def _with_all_rows(study: Study, labels: Labelmap) -> Labelmap:
     rows = {row.value: row for row in labels.labels}
     known = labels_from_text(study.facts.labels)
     return labels.with_names([*rows.values(), *(x for x in known if x.value not in rows)])
-
-
-def _person_work(asked: StudyAsked) -> tuple[str, Labelmap, Work, int | None]:
-    if asked.labels is None:
-        raise SegmentationAIError("No labels came with what a person did; nothing was stored.")
-    seen = None if asked.values.get("seen") is None else integer(asked, "seen")
-    work = Work(text(asked, "who"), seconds_of(asked))
-    return text(asked, "case"), merged(asked.labels), work, seen
 
 
 def _iteration_facts(one: Iteration) -> dict[str, Any]:

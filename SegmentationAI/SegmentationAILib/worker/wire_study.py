@@ -25,7 +25,7 @@ from .wire_volumes import (
 
 StudyAction = Literal[
     "list", "read", "history", "spend", "leave", "correct", "accept", "skip", "reopen",
-    "rollback", "export",
+    "take up", "put off", "rollback", "export",
     "open review", "next pair", "answer", "close review", "report", "run", "rank", "bases", "make",
 ]  # fmt: skip
 ACTIONS: Final[tuple[str, ...]] = get_args(StudyAction)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...core.errors import SegmentationAIError
-from ...core.labelmap import Label
+from ...core.labelmap import Label, Labelmap
+from ...core.one_layer import default_label
 from ...networks.strict_json import json_from_bytes
 
 _LARGEST_BYTES: Final = 1 << 20
@@ -33,6 +34,27 @@ def labels_from_text(text: str) -> tuple[Label, ...]:
     if len({label.value for label in labels}) < len(labels):
         raise SegmentationAIError("Two labels of the study share a value; restore study.sqlite.")
     return labels
+
+
+def check_known(labels: Labelmap, text: str) -> None:
+    """Check that labels have no other values and names than the table of their study.
+
+    Args:
+        labels: Rows without a name of their own fit any.
+        text: Of the table.
+
+    Raises:
+        SegmentationAIError: One is another; the message has the table.
+    """
+    known = {label.value: label.name for label in labels_from_text(text)}
+    for label in labels.labels:
+        names = (known.get(label.value), default_label(label.value).name)
+        if label.value not in known or label.name not in names:
+            table = ", ".join(f"{value} {name}" for value, name in known.items())
+            raise SegmentationAIError(
+                f"Found the label {label.value} {label.name}; this study has: {table}. Give it one "
+                "of these values, or make a new study."
+            )
 
 
 def _is_row(row: Any) -> bool:

@@ -20,6 +20,10 @@ from .study import Study, case_named, now
 LONGEST_NAME: Final = 200
 
 
+class CaseChangedError(SegmentationAIError):
+    """The labels of a case are others than those that were seen."""
+
+
 @dataclass(frozen=True)
 class NewVersion:
     """A label version before it is stored.
@@ -56,8 +60,9 @@ def add_version(
         progress: Told while another window writes.
 
     Raises:
-        SegmentationAIError: The case has changed since ``based_on``, or is accepted and a
-            prediction would take its place, or the disk refuses; nothing was changed.
+        CaseChangedError: The case has changed since ``based_on``; nothing was changed.
+        SegmentationAIError: It is accepted and a prediction would take its place, or the disk
+            refuses; nothing was changed.
     """
     with study.writing_alone(progress):
         case = study.case(case_id)
@@ -164,7 +169,7 @@ def _check_fits(study: Study, case: Case, new: NewVersion, based_on: int | None)
         who = f" by {newer.making.who}" if newer.making.who else ""
         what += f"{who}, {newer.made_at})"
     seen = "no labels" if based_on is None else f"version {based_on}"
-    raise SegmentationAIError(
+    raise CaseChangedError(
         f"The case {case.id} was changed by another window: it had {seen} when it was opened and "
         f"has {what} now. Nothing was stored; open it again."
     )
