@@ -16,7 +16,7 @@ from SegmentationAILib.learn.relabel.settings import RelabelSettings
 from SegmentationAILib.learn.study.label_table import labels_from_text
 from SegmentationAILib.learn.study.person import Work, accept, correct
 from SegmentationAILib.learn.study.records import Making
-from SegmentationAILib.learn.study.versions import NewVersion, add_version
+from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
 from SegmentationAILib.learn.training_case import IGNORED
 from SegmentationAILib.networks.card_reader import card_from_bytes
 
@@ -89,6 +89,61 @@ def test_doubtful_predictions_are_not_learned_but_a_persons_voxels_are(the_study
     np.testing.assert_array_equal(case.channels[~ignored], truth(0).layers[0][~ignored])
     # Without a gate everything is learned.
     assert not (learned(the_study, the_plan).channels == IGNORED).any()
+
+
+def correct_one_voxel(study):
+    """Two corrections, one after the other, of a voxel each; return where."""
+    places = [(4, 4, 4), (5, 3, 2)]
+    for place in places:
+        labels = read_version(study, study.current_version("case 0"))
+        layer = labels.layers[0].copy()
+        layer[place] = 2 if layer[place] != 2 else 1
+        changed = Labelmap((layer,), labels.labels, labels.affine)
+        correct(study, "case 0", changed, Work("Anna"), study.case("case 0").current)
+    touched = np.zeros(layer.shape, bool)
+    touched[tuple(zip(*places, strict=True))] = True
+    return layer, touched
+
+
+def test_the_gate_still_holds_for_the_voxels_that_a_correction_left_alone(the_study, the_plan):
+    doubt = np.zeros(truth(0).grid.shape, np.uint8)
+    doubt[:9] = 255
+    predict(the_study, doubt=Volume(doubt[None], truth(0).affine))
+    layer, touched = correct_one_voxel(the_study)
+    case = learned(the_study, the_plan, replace(SETTINGS, gate=0.7))
+    expected = np.where((doubt > 0) & ~touched, IGNORED, layer)
+    np.testing.assert_array_equal(case.channels, expected)
+    # Once a person has confirmed all of it, nothing is doubtful.
+    labels = read_version(the_study, the_study.current_version("case 0"))
+    accept(the_study, "case 0", labels, Work("Anna"), the_study.case("case 0").current)
+    case = learned(the_study, the_plan, replace(SETTINGS, gate=0.7))
+    np.testing.assert_array_equal(case.channels, layer)
+
+
+def test_three_networks_still_need_to_agree_where_a_correction_left_alone(the_study, the_plan):
+    votes = np.zeros((3, *truth(0).grid.shape), np.uint8)
+    votes[2, 4:6] = 1
+    predict(the_study, votes=Volume(votes, truth(0).affine))
+    layer, touched = correct_one_voxel(the_study)
+    case = learned(the_study, the_plan, replace(SETTINGS, scheme="tri"))
+    expected = np.zeros(layer.shape, np.uint8)
+    expected[4:6] = IGNORED
+    np.testing.assert_array_equal(case.channels, np.where(touched, layer, expected))
+
+
+def test_three_networks_learn_neither_what_they_dispute_nor_what_is_doubtful(the_study, the_plan):
+    votes = np.ones((3, *truth(0).grid.shape), np.uint8)
+    votes[2, 4:6] = 2
+    doubt = np.zeros(votes.shape[1:], np.uint8)
+    doubt[9:12] = 255
+    affine = truth(0).affine
+    predict(the_study, votes=Volume(votes, affine), doubt=Volume(doubt[None], affine))
+    tri = replace(SETTINGS, scheme="tri", gate=0.7)
+    expected = np.ones(doubt.shape, np.uint8)
+    expected[9:12] = IGNORED
+    np.testing.assert_array_equal(learned(the_study, the_plan, tri, 2).channels, expected)
+    expected[4:6] = IGNORED
+    np.testing.assert_array_equal(learned(the_study, the_plan, tri, 0).channels, expected)
 
 
 @pytest.mark.parametrize("channels", [2, 3, 30])

@@ -26,9 +26,29 @@ def test_in_cross_fitting_no_case_is_predicted_by_a_network_that_saw_its_label(f
     assert sorted(name for m in members for name in m.predicts) == sorted(NAMES)
     for member in members:
         assert set(member.learns) == set(NAMES) - set(member.predicts)
-    # Nor by one that learned from labels which such a network had predicted.
+    # Nor by one that goes on from a network of the iteration before that did.
     later = members_of(settings, 2, NAMES)
     assert [m.predicts for m in later] == [m.predicts for m in members]
+
+
+@pytest.mark.parametrize("folds", [2, 3])
+@pytest.mark.parametrize("missing", NAMES)
+def test_the_folds_of_all_others_stay_when_a_case_is_skipped(folds, missing):
+    settings = RelabelSettings(scheme="cross-fit", folds=folds)
+    rest = [name for name in NAMES if name != missing]
+    before, after = (members_of(settings, 1, of, NAMES) for of in (NAMES, rest))
+    for old, new in zip(before, after, strict=True):
+        assert new.predicts == tuple(name for name in old.predicts if name != missing)
+        assert set(new.learns) == set(rest) - set(new.predicts)
+    # Where all can be learned from it makes no difference who is named besides.
+    assert before == members_of(settings, 1, NAMES)
+
+
+def test_one_fold_that_has_all_cases_is_refused():
+    settings = RelabelSettings(scheme="cross-fit", folds=2)
+    (first, _) = members_of(settings, 1, NAMES)
+    with pytest.raises(SegmentationAIError, match=r"All \d cases .* in one fold of 2"):
+        members_of(settings, 2, first.predicts, NAMES)
 
 
 def test_three_networks_learn_from_all_with_seeds_of_their_own():

@@ -62,10 +62,11 @@ def learned_case(
     check_same_grid(volume.grid, labelmap.grid, (f"The volume of {case_id}", "its labels"))
     channels = channels_of_labels(labelmap, plan.labels, case_id)
     touched = touched_voxels(study, version)
+    predicted = _predicted_before(study.versions(case_id), version)
+    learned = channels
     if settings.scheme == "tri":
-        learned = _agreed(study, version, plan.labels, channels, member)
-    else:
-        learned = _gated(study, version, channels, settings.gate, plan.out_channels)
+        learned = _agreed(study, predicted, plan.labels, channels, member)
+    learned = _gated(study, predicted, learned, settings.gate, plan.out_channels)
     if touched is not None:
         learned = np.where(touched, channels, learned)
     rules = plan.input_rules()
@@ -93,6 +94,18 @@ def doubt_of_gate(gate: float, channels: int) -> float:
     """
     entropy = -gate * math.log(gate) - (1.0 - gate) * math.log(1.0 - gate)
     return entropy / math.log(channels)
+
+
+def _predicted_before(versions: Sequence[LabelVersion], version: LabelVersion) -> LabelVersion:
+    """Return the version whose doubt and votes hold for the voxels that nobody has touched.
+
+    A correction has neither of its own: beyond what was touched it is the version it was made from.
+    """
+    wanted = version
+    for one in sorted(versions, key=lambda one: one.number, reverse=True):
+        if wanted.making.origin == "corrected" and one.number == wanted.parent:
+            wanted = one
+    return wanted
 
 
 def _gated(

@@ -29,7 +29,10 @@ class Member:
 
 
 def members_of(
-    settings: RelabelSettings, iteration: int, learnable: Sequence[str]
+    settings: RelabelSettings,
+    iteration: int,
+    learnable: Sequence[str],
+    others: Sequence[str] = (),
 ) -> tuple[Member, ...]:
     """Return the networks of an iteration: the same for the same arguments on every machine.
 
@@ -37,9 +40,11 @@ def members_of(
         settings: Scheme, folds and seed.
         iteration: Its number: each iteration draws its own patches.
         learnable: Names of the cases with labels that are not held out.
+        others: Names of cases that are not held out and cannot be learned from now, as those that
+            are skipped: they keep their places in the folds.
 
     Raises:
-        SegmentationAIError: There are fewer cases than folds.
+        SegmentationAIError: There are fewer cases than folds, or one fold has all of them.
     """
     names = tuple(sorted(learnable))
     seeds = [_seed(settings.seed, iteration, number) for number in range(settings.networks)]
@@ -50,10 +55,15 @@ def members_of(
             f"Cross-fitting with {settings.folds} folds needs as many cases and found "
             f"{len(names)}; choose fewer folds, or another scheme."
         )
-    # The folds stay the same in all iterations: a case must not meet a label that stems from a
-    # network which has learned from its own.
-    dealt = sorted(names, key=lambda name: _lot(settings.seed, name))
+    # The folds stay the same in all iterations, whichever cases are skipped or have failed: a
+    # network that goes on from the one before must not have met there what it predicts now.
+    dealt = sorted({*names, *others}, key=lambda name: _lot(settings.seed, name))
     folds = [set(dealt[n :: settings.folds]) for n in range(settings.folds)]
+    if any(fold.issuperset(names) for fold in folds):
+        raise SegmentationAIError(
+            f"All {len(names)} cases that can be learned from are in one fold of {settings.folds}, "
+            "which leaves its network nothing; reopen others, or choose another scheme."
+        )
     return tuple(
         Member(
             number,

@@ -26,7 +26,7 @@ def predicted_version(
     iteration: int,
     *,
     with_doubt: bool = False,
-    is_held_out: bool = False,
+    keeps_changes: bool = True,
     progress: Progress = IGNORE,
 ) -> NewVersion:
     """Return a prediction of a case, ready to be stored; it is not current yet.
@@ -34,18 +34,19 @@ def predicted_version(
     Args:
         study: Open.
         volume: Of the case; not changed.
-        learned: Version that the iteration has learned from; voxels that a person corrected in it
+        learned: Version that the iteration has learned from; voxels that a person changed in it
             are as they were there. None for a case without labels.
         segmenters: One, or the three of the tri-network scheme, of which the majority decides.
         iteration: Its number.
-        with_doubt: Also keep how undecided the network was.
-        is_held_out: Whether the case scores the network: then nothing of a person's goes in.
+        with_doubt: Also keep how undecided the network was; of three, the mean of theirs.
+        keeps_changes: Whether what persons have changed goes in; not where the prediction takes
+            nobody's place and is compared with what they made: a held-out or an accepted case.
         progress: Told at least once per patch.
     """
     results = []
     for number, segmenter in enumerate(segmenters):
         part = progress.part(number / len(segmenters), (number + 1) / len(segmenters))
-        options = Options(uncertainty=with_doubt and len(segmenters) == 1)
+        options = Options(uncertainty=with_doubt)
         results.append(segmenter.segment(volume, options=options, progress=part))
     beside: dict[Role, Labelmap | Volume] = {}
     layers = [result.labelmap.layers[0] for result in results]
@@ -53,10 +54,11 @@ def predicted_version(
     if len(layers) > 1:
         layer = majority(layers)
         beside["votes"] = Volume(np.stack(layers), volume.affine)
-    elif results[0].uncertainty is not None:
-        beside["doubt"] = _quantized(results[0].uncertainty)
+    doubts = [result.uncertainty for result in results if result.uncertainty is not None]
+    if doubts:
+        beside["doubt"] = _mean_doubt(doubts)
     corrected = None
-    if learned is not None and not is_held_out:
+    if learned is not None and keeps_changes:
         corrected = corrected_voxels(study, learned)
     if corrected is not None and learned is not None:
         kept = read_version(study, learned).layers[0]
@@ -80,6 +82,7 @@ def majority(layers: Sequence[LabelArray]) -> LabelArray:
     return decided
 
 
-def _quantized(doubt: Volume) -> Volume:
-    steps = np.rint(np.clip(doubt.voxels.astype(np.float32), 0.0, 1.0) * DOUBT_STEPS)
-    return Volume(steps.astype(np.uint8), doubt.affine)
+def _mean_doubt(doubts: Sequence[Volume]) -> Volume:
+    mean = np.mean([one.voxels.astype(np.float32) for one in doubts], axis=0)
+    steps = np.rint(np.clip(mean, 0.0, 1.0) * DOUBT_STEPS)
+    return Volume(steps.astype(np.uint8), doubts[0].affine)
