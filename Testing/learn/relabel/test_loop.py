@@ -15,7 +15,7 @@ from SegmentationAILib.learn.relabel.loop import relabel
 from SegmentationAILib.learn.relabel.networks import network_folder
 from SegmentationAILib.learn.relabel.settings import RelabelSettings
 from SegmentationAILib.learn.study.iterations import iterations, predictions_of, roll_back
-from SegmentationAILib.learn.study.person import Work, accept, correct, skip
+from SegmentationAILib.learn.study.person import Work, accept, correct, reopen, skip
 from SegmentationAILib.learn.study.status import status
 from SegmentationAILib.learn.study.study import open_study
 from SegmentationAILib.learn.study.versions import read_version
@@ -125,6 +125,59 @@ def test_accepted_labels_stay_and_corrected_voxels_stay(the_study, the_store):
     assert the_study.case("case 1").state == "predicted"
 
 
+def test_an_accepted_case_whose_volume_was_away_for_one_run_is_still_locked(
+    the_study, the_store, tmp_path
+):
+    mine = shifted(truth(0), 5)
+    accept(the_study, "case 0", mine, ANNA, 1)
+    volume = the_study.volume_path(the_study.case("case 0"))
+    away = volume.rename(tmp_path / "away")
+    relabel(the_study, SETTINGS, 1, tools(the_store))
+    assert the_study.case("case 0").state == "failed"
+    away.rename(volume)
+    reopen(the_study, "case 0")
+    relabel(the_study, SETTINGS, 1, tools(the_store))
+    assert the_study.case("case 0").state == "accepted"
+    np.testing.assert_array_equal(voxels(the_study, "case 0"), mine.layers[0])
+
+
+def test_of_a_reopened_case_the_voxels_that_a_person_changed_stay(the_study, the_store):
+    weak = shifted(truth(0))
+    layer = weak.layers[0].copy()
+    painted = np.zeros(layer.shape, bool)
+    painted[:3, 2:5, 1:4] = True
+    layer[painted] = 2
+    mine = Labelmap((layer,), weak.labels, weak.affine)
+    correct(the_study, "case 0", mine, ANNA, 1)
+    accept(the_study, "case 0", mine, ANNA, 2)
+    relabel(the_study, SETTINGS, 1, tools(the_store))
+    # While it is locked it is predicted as any case, without a person's voxels, for comparison.
+    locked = read_version(the_study, predictions_of(the_study, 1)["case 0"]).layers[0]
+    assert not (locked[painted] == 2).any()
+    reopen(the_study, "case 0")
+    relabel(the_study, SETTINGS, 1, tools(the_store))
+    assert the_study.case("case 0").state == "predicted"
+    found = voxels(the_study, "case 0")
+    assert (found[painted] == 2).all()
+    # All others are predicted: closer to the truth than what was accepted, and not the same.
+    assert not np.array_equal(found, layer)
+    right = truth(0).layers[0]
+    assert (found != right)[~painted].sum() < (layer != right)[~painted].sum()
+
+
+def test_skipping_a_case_moves_no_other_to_another_fold(the_study, the_store):
+    settings = RelabelSettings(scheme="cross-fit", folds=2)
+    before = Watched()
+    relabel(the_study, settings, 1, tools(the_store, train=before))
+    for name in ("case 0", "case 1", "case 2", "case 3"):
+        skip(the_study, name)
+        now = Watched()
+        relabel(the_study, settings, 1, tools(the_store, train=now))
+        for old, new in zip(before.calls, now.calls, strict=True):
+            assert set(new["cases"]) == set(old["cases"]) - {name}
+        reopen(the_study, name)
+
+
 def test_cross_fitting_predicts_no_case_by_a_network_that_learned_from_it(the_study, the_store):
     trainer = Watched()
     settings = RelabelSettings(scheme="cross-fit", folds=2)
@@ -144,6 +197,9 @@ def test_three_networks_vote_and_learn_from_each_other(the_study, the_store):
     assert len(trainer.calls) == 6
     version = the_study.current_version("case 0")
     assert set(version.files) == {"labels", "votes"}
+    relabel(the_study, replace(settings, gate=0.9), 1, tools(the_store))
+    version = the_study.current_version("case 0")
+    assert set(version.files) == {"labels", "votes", "doubt"}
     assert status(the_study)["iterations"][0]["mean_dice_to_reference"] > 0.95
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from study_files import BASE_SHA256, made_study, shifted, truth
+from study_files import BASE_SHA256, made_study, shifted, study_folders, study_source, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
+from SegmentationAILib.learn.study.create import create_study
 from SegmentationAILib.learn.study.iterations import (
     Outcome,
     begin,
@@ -15,7 +16,16 @@ from SegmentationAILib.learn.study.iterations import (
     roll_back,
     unfinished,
 )
-from SegmentationAILib.learn.study.person import Work, accept, correct, reopen, skip
+from SegmentationAILib.learn.study.person import (
+    Work,
+    accept,
+    correct,
+    corrected_voxels,
+    fail,
+    reopen,
+    skip,
+    touched_labelmap,
+)
 from SegmentationAILib.learn.study.records import Making
 from SegmentationAILib.learn.study.study import open_study
 from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
@@ -30,10 +40,16 @@ def the_study(tmp_path):
 
 
 def predict(study, number, shift):
+    """Predict all cases; what persons changed goes on beside the labels, but not of locked ones."""
     for name, version in inputs_of(study, number).items():
         labels = shifted(truth(int(name.split()[1])), shift)
         making = Making("predicted", network="net", weights_sha256="d" * 64, iteration=number)
-        add_version(study, name, NewVersion(labels, making, is_current=False), version.number)
+        changed = None
+        if study.case(name).state != "accepted":
+            changed = corrected_voxels(study, version)
+        beside = {} if changed is None else {"touched": touched_labelmap(changed, labels.grid)}
+        new = NewVersion(labels, making, beside, is_current=False)
+        add_version(study, name, new, version.number)
 
 
 def outcome(*, is_kept=True, dice=0.9):
@@ -140,6 +156,56 @@ def test_rolling_back_never_takes_a_persons_work_away(the_study):
     ]  # fmt: skip
 
 
+def test_rolling_back_never_puts_a_prediction_where_a_correction_kept_it_out(tmp_path):
+    study = made_study(tmp_path, 3, hold_out=0.34)
+    (held_out,) = (case.id for case in study.cases() if case.is_held_out)
+    meanwhile, accepted = (case.id for case in study.cases() if not case.is_held_out)
+    correct(study, held_out, shifted(truth(int(held_out[-1])), 5), ANNA, 1)
+    one = begin(study, SETTINGS, BASE_SHA256)
+    correct(study, meanwhile, shifted(truth(int(meanwhile[-1])), 6), ANNA, 1)
+    accept(study, accepted, shifted(truth(int(accepted[-1])), 7), ANNA, 1)
+    predict(study, one.number, 3)
+    finish(study, one.number, outcome())
+    reopen(study, accepted)
+    assert [shift_of(study, name) for name in (held_out, meanwhile, accepted)] == [5, 6, 7]
+    roll_back(study, 1)
+    assert [shift_of(study, name) for name in (held_out, meanwhile, accepted)] == [5, 6, 7]
+    iterate(study, 4)
+    assert [shift_of(study, name) for name in (held_out, meanwhile, accepted)] == [5, 4, 4]
+    roll_back(study, 1)
+    assert [shift_of(study, name) for name in (held_out, meanwhile, accepted)] == [5, 6, 7]
+    # A case that was reopened is not locked by going back.
+    assert {case.state for case in study.cases()} == {"corrected"}
+
+
+@pytest.mark.parametrize("leave", [skip, lambda study, name: fail(study, name, "No file.")])
+def test_skipped_and_failed_cases_go_back_as_well_and_stay_what_they_are(the_study, leave):
+    iterate(the_study, 3)
+    leave(the_study, "case 0")
+    state = the_study.case("case 0").state
+    roll_back(the_study, 0)
+    assert (the_study.case("case 0").state, shift_of(the_study, "case 0")) == (state, 1)
+    reopen(the_study, "case 0")
+    one = begin(the_study, SETTINGS, BASE_SHA256)
+    assert inputs_of(the_study, one.number)["case 0"].making.origin == "weak"
+
+
+def test_a_case_that_had_no_first_labels_has_none_again_before_the_first_iteration(tmp_path):
+    folders = study_folders(tmp_path, 2)
+    (folders["weak"] / "case 1.nii.gz").unlink()
+    study = create_study(tmp_path / "study", study_source(folders))
+    one = begin(study, SETTINGS, BASE_SHA256)
+    predict(study, one.number, 3)
+    making = Making("predicted", weights_sha256="d" * 64, iteration=1)
+    add_version(study, "case 1", NewVersion(truth(1), making, is_current=False), None)
+    finish(study, one.number, outcome())
+    assert study.case("case 1").state == "predicted"
+    roll_back(study, 0)
+    assert (study.case("case 1").state, study.case("case 1").current) == ("new", None)
+    assert "case 1" not in inputs_of(study, begin(study, SETTINGS, BASE_SHA256).number)
+    assert len(study.versions("case 1")) == 1
+
+
 def test_rolling_back_gives_an_unfinished_iteration_up(the_study):
     iterate(the_study, 2)
     one = begin(the_study, SETTINGS, BASE_SHA256)
@@ -165,6 +231,20 @@ def test_reopened_labels_that_a_person_accepted_can_be_predicted_again(the_study
     reopen(the_study, "case 0")
     iterate(the_study, 3)
     assert shift_of(the_study, "case 0") == 3
+
+
+def test_what_was_predicted_of_a_locked_case_does_not_take_changes_away_that_are_unlocked_since(
+    the_study,
+):
+    accept(the_study, "case 0", shifted(truth(0), 5), ANNA, 1)
+    one = begin(the_study, SETTINGS, BASE_SHA256)
+    predict(the_study, one.number, 3)
+    reopen(the_study, "case 0")
+    finish(the_study, one.number, outcome())
+    assert [shift_of(the_study, f"case {n}") for n in range(3)] == [5, 3, 3]
+    assert the_study.case("case 0").state == "corrected"
+    iterate(the_study, 4)
+    assert shift_of(the_study, "case 0") == 4
 
 
 def test_only_one_window_runs_the_loop(the_study):

@@ -13,6 +13,8 @@ from SegmentationAILib.learn.study.person import (
     Work,
     accept,
     correct,
+    corrected_voxels,
+    fail,
     reopen,
     skip,
     touched_voxels,
@@ -133,6 +135,39 @@ def test_corrections_remember_which_voxels_a_person_touched(the_study):
 def test_all_voxels_of_accepted_labels_are_decided_by_a_person(the_study):
     version = accept(the_study, "case 0", truth(0), ANNA, 1)
     assert touched_voxels(the_study, version).all()
+
+
+def test_what_was_corrected_is_known_of_accepted_labels_too(the_study):
+    weak = shifted(truth(0))
+    mine = weak.layers[0].copy()
+    mine[:3, 2:5, 1:4] = 2
+    corrected = Labelmap((mine,), weak.labels, weak.affine)
+    correct(the_study, "case 0", corrected, ANNA, 1)
+    last = mine.copy()
+    last[10, 10, 5] = 1 if mine[10, 10, 5] == 2 else 2
+    version = accept(the_study, "case 0", Labelmap((last,), weak.labels, weak.affine), ANNA, 2)
+    changed = last != weak.layers[0]
+    np.testing.assert_array_equal(corrected_voxels(the_study, version), changed)
+    # Reopened, it is no longer confirmed as a whole: a next correction adds to those.
+    reopen(the_study, "case 0")
+    again = last.copy()
+    again[12, 3, 8] = 1 if last[12, 3, 8] == 2 else 2
+    version = correct(the_study, "case 0", Labelmap((again,), weak.labels, weak.affine), ANNA, 3)
+    np.testing.assert_array_equal(corrected_voxels(the_study, version), again != weak.layers[0])
+    # Labels that were accepted as they were proposed have nothing that was corrected.
+    version = accept(the_study, "case 1", shifted(truth(1)), ANNA, 1)
+    assert corrected_voxels(the_study, version) is None
+
+
+def test_an_accepted_case_that_failed_once_comes_back_accepted_and_locked(the_study):
+    accept(the_study, "case 0", truth(0), ANNA, 1)
+    fail(the_study, "case 0", "The volume is not in its folder any more.")
+    reopen(the_study, "case 0")
+    case = the_study.case("case 0")
+    assert (case.state, case.reason, case.current) == ("accepted", "", 2)
+    prediction = NewVersion(shifted(truth(0)), Making("predicted", iteration=1))
+    with pytest.raises(SegmentationAIError, match="no prediction replaces it"):
+        add_version(the_study, "case 0", prediction, 2)
 
 
 def test_labels_on_another_grid_are_refused_and_the_case_is_as_it_was(the_study, tmp_path):

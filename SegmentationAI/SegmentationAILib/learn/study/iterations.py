@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ...core.errors import SegmentationAIError
 from .index import reading, writing
-from .records import BY_A_PERSON, Case, Iteration, LabelVersion
+from .records import BY_A_PERSON, Case, Iteration, LabelVersion, State
 from .rows import CASES, FILES, ITERATIONS, VERSIONS, case_of, iteration_of, versions_of
 from .study import Study, now
 from .versions import make_current
@@ -123,8 +123,9 @@ def finish(study: Study, number: int, outcome: Outcome) -> None:
         if outcome.is_kept:
             for row in connection.execute(f"{CASES} ORDER BY id").fetchall():
                 case = case_of(row)
-                if case.id in predicted and _may_follow(case, inputs.get(case.id)):
-                    make_current(connection, case.key, predicted[case.id])
+                new = predicted.get(case.id)
+                if new is not None and _may_follow(case, inputs.get(case.id), new):
+                    make_current(connection, case.key, new)
         connection.execute(
             "UPDATE iterations SET weights_sha256 = ?, dice_to_previous = ?, volume_change = ?, "
             "holdout_dice = ?, verdict = ?, is_finished = 1, is_rolled_back = ?, seconds = ? "
@@ -138,8 +139,10 @@ def finish(study: Study, number: int, outcome: Outcome) -> None:
 def roll_back(study: Study, number: int) -> None:
     """Make the labels of an earlier iteration current again; 0 is before the first.
 
-    What persons have made stays current. No version is removed; an unfinished iteration is given
-    up.
+    Each case goes back along the versions that it really had, to the first that a person made or
+    that an iteration predicted that still counts; accepted ones stay. What a person made is passed
+    over by no prediction that never took its place. Skipped and failed cases go back as well and
+    stay skipped and failed. No version is removed; an unfinished iteration is given up.
 
     Args:
         study: Open; the caller holds `Study.running_alone`.
@@ -163,31 +166,55 @@ def roll_back(study: Study, number: int) -> None:
         )
         usable = {0, *(n for n in kept if n <= number)}
         for row in connection.execute(f"{CASES} ORDER BY id").fetchall():
-            case = case_of(row)
-            if case.state in USABLE and case.state != "accepted":
-                _go_back(connection, case, usable)
+            _go_back(connection, case_of(row), usable)
 
 
 def _go_back(connection: sqlite3.Connection, case: Case, usable: set[int]) -> None:
-    """Make the newest version current that a person made, or an iteration that still counts."""
+    """Take a case back along the parents of its current version, all of which were current once."""
+    target = _ancestor(connection, case, usable)
+    number = None if target is None else target.number
+    if number == case.current:
+        return
+    state: State = "new" if target is None else target.state
+    if case.state in ("skipped", "failed"):
+        state = case.state
+    connection.execute(
+        "UPDATE cases SET current = ?, state = ? WHERE key = ?", (number, state, case.key)
+    )
+
+
+def _ancestor(connection: sqlite3.Connection, case: Case, usable: set[int]) -> LabelVersion | None:
+    """Return the nearest version that a person made or an iteration that still counts.
+
+    Returns:
+        The current version where that is one; None where only predictions that no longer count
+        lead to it.
+    """
     rows = connection.execute(f"{VERSIONS} WHERE case_key = ? ORDER BY number", (case.key,))
+    wanted = case.current
     for version in reversed(versions_of(rows.fetchall(), [])):
-        by_a_person = version.making.origin in BY_A_PERSON
-        if by_a_person or version.making.iteration in usable:
-            make_current(connection, case.key, version)
-            return
+        if version.number != wanted:
+            continue
+        if version.making.origin in BY_A_PERSON or version.making.iteration in usable:
+            return version
+        wanted = version.parent
+    return None
 
 
-def _may_follow(case: Case, read: LabelVersion | None) -> bool:
+def _may_follow(case: Case, read: LabelVersion | None, new: LabelVersion) -> bool:
     """Return whether a prediction may take the place of what a case has now.
 
     Args:
         case: As it is now.
         read: What it had when the iteration began, None for no labels.
+        new: The prediction.
     """
     if read is None:
         return case.state == "new" and case.current is None
     if case.state == "accepted" or case.state not in USABLE or case.current != read.number:
+        return False
+    if "touched" in read.files and "touched" not in new.files:
+        # It was predicted while it was accepted, without what persons changed, and reopened since.
         return False
     # A held-out case scores by what a person made of it; no prediction goes in there.
     return not (case.is_held_out and read.making.origin in BY_A_PERSON)

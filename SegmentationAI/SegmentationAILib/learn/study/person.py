@@ -14,7 +14,7 @@ from ...core.one_layer import default_label
 from ...core.volume import Grid, Volume, check_same_grid
 from .index import writing
 from .label_table import labels_from_text
-from .records import STATE_OF_ORIGIN, Case, LabelVersion, Making, Role
+from .records import STATE_OF_ORIGIN, Case, LabelVersion, Making, Role, State
 from .source_folders import labelmap_on, sha256_of_volume
 from .study import Study, case_named
 from .versions import NewVersion, add_seconds, add_version, read_version, this_person
@@ -100,7 +100,9 @@ def skip(study: Study, case_id: str) -> None:
 def reopen(study: Study, case_id: str) -> None:
     """Take a skipped or accepted case back into the loop, with the labels it has.
 
-    A failed one is tried again: its volume has to be readable, and the same as before.
+    The whole of an accepted case is no longer confirmed then: the next prediction takes its place,
+    but for the voxels that a person changed, which stay. A failed case is tried again: its volume
+    has to be readable and the same as before; an accepted one comes back accepted.
 
     Raises:
         SegmentationAIError: The volume of a failed case is still not as it should be.
@@ -111,11 +113,8 @@ def reopen(study: Study, case_id: str) -> None:
     with writing(study.index) as connection:
         case = case_named(connection, case_id)
         current = next((v for v in study.versions(case_id) if v.number == case.current), None)
-        if current is None:
-            state = "new"
-        elif current.making.origin == "accepted":
-            state = "corrected"
-        else:
+        state: State = "new" if current is None else current.state
+        if case.state == "failed" and current is not None:
             state = STATE_OF_ORIGIN[current.making.origin]
         connection.execute(
             "UPDATE cases SET state = ?, reason = '' WHERE key = ?", (state, case.key)
@@ -174,11 +173,11 @@ def touched_voxels(study: Study, version: LabelVersion) -> NDArray[np.bool_] | N
 
 
 def corrected_voxels(study: Study, version: LabelVersion) -> NDArray[np.bool_] | None:
-    """Return which voxels of a version a person has corrected one by one, None for none.
+    """Return which voxels of a version persons have changed, None where nobody has.
 
     Args:
         study: Open.
-        version: Of labels; those accepted as a whole have none that were corrected.
+        version: Of labels; accepted ones keep what was changed before and when they were accepted.
     """
     path = study.file(version, "touched")
     if path is None:
@@ -228,11 +227,11 @@ def _check_values(study: Study, labels: Labelmap) -> None:
 def _touched_beside(
     study: Study, before: LabelVersion, labels: Labelmap, making: Making
 ) -> Mapping[Role, Labelmap]:
-    if making.origin != "corrected":
-        return {}
     old = read_version(study, before).layers[0]
     mask = labels.layers[0] != old
-    earlier = touched_voxels(study, before)
+    earlier = corrected_voxels(study, before)
     if earlier is not None:
         mask |= earlier
+    if making.origin == "accepted" and not mask.any():
+        return {}
     return {"touched": touched_labelmap(mask, labels.grid)}

@@ -112,6 +112,12 @@ class LabelVersion:
     made_at: str
     files: dict[Role, StoredFile] = field(default_factory=dict)
 
+    @property
+    def state(self) -> State:
+        """Return the state of a case that has this version and may be predicted again."""
+        origin = self.making.origin
+        return "corrected" if origin == "accepted" else STATE_OF_ORIGIN[origin]
+
 
 @dataclass(frozen=True)
 class Iteration:
