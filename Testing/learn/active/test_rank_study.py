@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from relabel_study import BASE, by_formula, store_with_base
-from study_files import LABELS, SHAPE, scan, study_folders, study_source, truth
+from study_files import LABELS, SHAPE, scan, shifted, study_folders, study_source, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.files import write_volume
+from SegmentationAILib.core.labelmap import Labelmap
 from SegmentationAILib.core.volume import Volume
 from SegmentationAILib.learn.active.rank_study import RankRequest, rank_study
 from SegmentationAILib.learn.active.strategies import STRATEGIES, strategy_named
@@ -15,7 +16,7 @@ from SegmentationAILib.learn.relabel.base import plan_of_base
 from SegmentationAILib.learn.relabel.loop import Tools, relabel
 from SegmentationAILib.learn.relabel.settings import RelabelSettings
 from SegmentationAILib.learn.study.create import create_study
-from SegmentationAILib.learn.study.person import Work, accept, skip
+from SegmentationAILib.learn.study.person import Work, accept, correct, skip
 from SegmentationAILib.networks.store import NetworkStore
 
 CASES = 6
@@ -76,6 +77,21 @@ def test_accepted_skipped_and_held_out_cases_are_not_asked_about(store, tmp_path
     found = rank_study(study, RankRequest("random", 10), store)
     assert held_out
     assert sorted(names(found)) == free[2:]
+
+
+def test_a_corrected_case_is_not_asked_about_again_after_the_next_iteration(study, store):
+    labels = shifted(truth(1))
+    layer = labels.layers[0].copy()
+    layer[0, 0, 0] = 2
+    mine = Labelmap((layer,), labels.labels, labels.affine)
+    correct(study, "case 1", mine, Work("me"), study.case("case 1").current)
+    for iterations in (0, 1):
+        if iterations:
+            relabel(study, RelabelSettings(epochs=1), 1, Tools(store, train=by_formula))
+            assert study.case("case 1").state == "predicted"
+        found = rank_study(study, RankRequest("random", 10), store)
+        assert (found.labeled, found.unlabeled) == (2, CASES - 2)
+        assert "case 1" not in names(found)
 
 
 def test_nothing_of_the_study_changes_and_random_reads_no_volume(study, store, tmp_path):

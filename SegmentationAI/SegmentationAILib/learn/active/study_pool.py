@@ -32,7 +32,8 @@ class StudyPool:
     """A pool, and which cases are in neither half of it.
 
     Attributes:
-        pool: Cases of `DECIDED` as labeled, cases of `OPEN` as unlabeled.
+        pool: Cases of `DECIDED` as labeled, and predicted ones that keep what a person corrected;
+            other cases of `OPEN` as unlabeled.
         left_out: Reason by the name of a case that could not be read.
     """
 
@@ -79,8 +80,14 @@ def pool_of(
         except SegmentationAIError as error:
             left_out[case.id] = " ".join(str(error).split())
             continue
-        halves[case.state in DECIDED].append(candidate)
+        halves[_is_decided(study, case)].append(candidate)
     return StudyPool(Pool(tuple(halves[True]), tuple(halves[False])), left_out)
+
+
+def _is_decided(study: Study, case: Case) -> bool:
+    """Return whether a person has decided, also where a prediction has followed a correction."""
+    version = study.current_version(case.id)
+    return case.state in DECIDED or (version is not None and "touched" in version.files)
 
 
 def _candidate(
