@@ -58,6 +58,7 @@ VARIANTS: dict[str, RelabelSettings] = {
     "cross-fit": RelabelSettings(scheme="cross-fit"),
     "tri": RelabelSettings(scheme="tri"),
     "smooth": RelabelSettings(smooths=True),
+    "orthogonal": RelabelSettings(optimizer="orthogonal"),
     "5 % corrected": RelabelSettings(),
 }
 

@@ -137,6 +137,10 @@ def _add_run(found: Any) -> None:
         "--freeze", choices=("none", "encoder", "all-but-last"), default="none",
         help="what stays of the network it starts from (default: none)",
     )  # fmt: skip
+    loop.add_argument(
+        "--optimizer", choices=("adamw", "orthogonal"), default="adamw",
+        help="what takes the steps (default: adamw)",
+    )  # fmt: skip
     loop.add_argument("--smooth", action="store_true", help="smooth the labels by a tenth")
     loop.add_argument(
         "--precision", choices=("fp32", "bf16"), default="fp32", help="of training (default: fp32)"

@@ -57,6 +57,7 @@ def run_loop(arguments: argparse.Namespace) -> None:
         smooths=arguments.smooth,
         trust=arguments.trust,
         freeze=arguments.freeze,
+        optimizer=arguments.optimizer,
         precision=arguments.precision,
     )
     if not arguments.json:

@@ -1,5 +1,7 @@
 """Which network learns from what: folds that never meet their own labels, seeds of their own."""
 
+import json
+
 import pytest
 
 from SegmentationAILib.core.errors import SegmentationAIError
@@ -92,3 +94,12 @@ def test_settings_that_are_none_are_refused(text):
 def test_settings_out_of_range_are_refused(changes):
     with pytest.raises(SegmentationAIError, match=next(iter(changes))):
         RelabelSettings(**changes)
+
+
+def test_settings_from_before_there_were_two_optimizers_are_those_of_adamw():
+    text = settings_to_text(RelabelSettings(gate=0.7))
+    found = json.loads(text)
+    del found["optimizer"]
+    assert settings_from_text(json.dumps(found)) == RelabelSettings(gate=0.7, optimizer="adamw")
+    with pytest.raises(SegmentationAIError, match="one of adamw, orthogonal"):
+        RelabelSettings(optimizer="sgd")

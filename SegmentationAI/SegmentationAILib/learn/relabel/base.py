@@ -90,6 +90,7 @@ def plan_of_base(
         epochs=settings.epochs,
         steps_per_epoch=1,
         learning_rate=settings.learning_rate,
+        optimizer=settings.optimizer,
         loss="dice-ce-smooth" if settings.smooths else "dice-ce",
         precision=settings.precision,
         seed=seed,

@@ -45,6 +45,7 @@ class RelabelSettings:
         smooths: Whether labels are smoothed, see `smoothed_loss`.
         trust: Weight of a voxel that a person has decided against one of any other.
         freeze: What stays of the network it starts from: ``none``, ``encoder``, ``all-but-last``.
+        optimizer: What takes the steps, see `Optimizer`.
         precision: What trainings compute in; predictions are always in single precision.
 
     Raises:
@@ -62,6 +63,7 @@ class RelabelSettings:
     smooths: bool = False
     trust: float = 3.0
     freeze: Literal["none", "encoder", "all-but-last"] = "none"
+    optimizer: Literal["adamw", "orthogonal"] = "adamw"
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
@@ -78,6 +80,7 @@ class RelabelSettings:
             ("start", STARTS),
             ("scheme", SCHEMES),
             ("freeze", ("none", "encoder", "all-but-last")),
+            ("optimizer", ("adamw", "orthogonal")),
             ("precision", ("fp32", "bf16")),
         ):
             if getattr(self, name) not in known:
@@ -119,6 +122,9 @@ def settings_from_text(text: str) -> RelabelSettings:
     """
     found: Any = json_from_bytes(text.encode(), "the settings of an iteration", _LARGEST_BYTES)
     kinds = {field.name: type(field.default) for field in fields(RelabelSettings)}
+    if isinstance(found, dict):
+        # Iterations of before there was a choice.
+        found = {"optimizer": "adamw", **found}
     if (
         not isinstance(found, dict)
         or set(found) != set(kinds)
