@@ -159,6 +159,15 @@ def test_what_was_corrected_is_known_of_accepted_labels_too(the_study):
     assert corrected_voxels(the_study, version) is None
 
 
+def test_labels_can_be_accepted_in_place_of_a_damaged_file_and_are_all_a_persons(the_study):
+    path = the_study.file(the_study.current_version("case 0"))
+    path.write_bytes(path.read_bytes()[:-9] + b"somewhere")
+    with pytest.raises(SegmentationAIError, match="changed by something else"):
+        correct(the_study, "case 0", truth(0), ANNA, 1)
+    version = accept(the_study, "case 0", truth(0), ANNA, 1)
+    assert corrected_voxels(the_study, version).all()
+
+
 def test_an_accepted_case_that_failed_once_comes_back_accepted_and_locked(the_study):
     accept(the_study, "case 0", truth(0), ANNA, 1)
     fail(the_study, "case 0", "The volume is not in its folder any more.")

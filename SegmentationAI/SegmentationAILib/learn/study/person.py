@@ -227,9 +227,14 @@ def _check_values(study: Study, labels: Labelmap) -> None:
 def _touched_beside(
     study: Study, before: LabelVersion, labels: Labelmap, making: Making
 ) -> Mapping[Role, Labelmap]:
-    old = read_version(study, before).layers[0]
-    mask = labels.layers[0] != old
-    earlier = corrected_voxels(study, before)
+    try:
+        mask = labels.layers[0] != read_version(study, before).layers[0]
+        earlier = corrected_voxels(study, before)
+    except SegmentationAIError:
+        if making.origin != "accepted":
+            raise
+        # Labels that nobody can read any more must not keep new ones out: all of these are new.
+        mask, earlier = np.ones(labels.grid.shape, bool), None
     if earlier is not None:
         mask |= earlier
     if making.origin == "accepted" and not mask.any():
