@@ -95,6 +95,9 @@ def test_the_volumes_can_be_moved_and_nobody_is_blamed_meanwhile(the_words, tmp_
     assert "The folder images with the volumes" in capsys.readouterr().err
     assert {row["state"] for row in status(tmp_path, capsys)["cases"]} == {"weak"}
     assert main(["relabel", "images", study, str(tmp_path / "weak" / "none")]) == 2
+    capsys.readouterr()
+    assert main(["relabel", "images", study, str(tmp_path / "weak")]) == 2
+    assert "is not the volume that the study was made with" in capsys.readouterr().err
     assert main(["relabel", "images", study, str(tmp_path / "elsewhere")]) == 0
     assert main(["relabel", "run", study, "--iterations", "1", "--epochs", "1"]) == 0
     assert {row["state"] for row in status(tmp_path, capsys)["cases"]} == {"predicted"}

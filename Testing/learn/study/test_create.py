@@ -62,6 +62,15 @@ def test_a_bad_file_blocks_only_its_own_case_and_says_why(tmp_path, the_folders)
     assert reasons["case 3"] == ""
 
 
+def test_a_folder_in_which_nearly_nothing_can_be_used_is_refused_with_the_first_reason(tmp_path):
+    folders = study_folders(tmp_path, 5)
+    for number in range(4):
+        (folders["weak"] / f"case {number}.nii.gz").write_bytes(b"no labels")
+    with pytest.raises(SegmentationAIError, match=r"Only 1 of the 5 cases has labels .* case 0\.nii"):
+        create_study(tmp_path / "study", study_source(folders))
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_case_without_labels_is_new(tmp_path, the_folders):
     (the_folders["weak"] / "case 2.nii.gz").unlink()
     study = create_study(tmp_path / "study", study_source(the_folders))

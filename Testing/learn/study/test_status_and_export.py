@@ -8,12 +8,13 @@ from study_files import BASE_SHA256, LABELS, made_study, shifted, study_folders,
 
 from SegmentationAILib.core.errors import Cancelled, SegmentationAIError
 from SegmentationAILib.core.files import read_labelmap, write_labelmap
-from SegmentationAILib.core.labelmap import Labelmap
+from SegmentationAILib.core.labelmap import Label, Labelmap
 from SegmentationAILib.core.metrics import compare
 from SegmentationAILib.core.progress import Progress
 from SegmentationAILib.learn.study.agreement import dice_by_label, mean_dice, volume_change
 from SegmentationAILib.learn.study.create import create_study
 from SegmentationAILib.learn.study.export import export
+from SegmentationAILib.learn.study.export_dataset import export_dataset
 from SegmentationAILib.learn.study.iterations import Outcome, begin, finish, inputs_of
 from SegmentationAILib.learn.study.person import Work, accept, skip
 from SegmentationAILib.learn.study.records import Making
@@ -131,6 +132,25 @@ def test_the_export_in_another_format_has_the_same_voxels(tmp_path):
     found = read_labelmap(tmp_path / "out" / "case 1.seg.nrrd")
     np.testing.assert_array_equal(found.layers[0], np.roll(truth(1).layers[0], 1, 0))
     assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_file_without_names_is_exported_with_those_of_the_study(tmp_path):
+    study = made_study(tmp_path, 3)
+    plain = truth(1).with_names([Label(1, "Label 1"), Label(2, "Label 2", (0.1, 0.2, 0.3))])
+    accept(study, "case 1", plain, ANNA, 1)
+    for name in ("seg", "decathlon"):
+        if name == "seg":
+            export(study, tmp_path / name, ".seg.nrrd")
+            rows = read_labelmap(tmp_path / name / "case 1.seg.nrrd").labels
+            assert [(row.value, row.name, row.color) for row in rows] == [
+                (row.value, row.name, row.color) for row in LABELS
+            ]
+        else:
+            made = export_dataset(study, tmp_path / name, ["MRI"])
+            assert [(label.value, label.name) for label in made.labels] == [
+                (1, "Head"),
+                (2, "Tail"),
+            ]
 
 
 def test_cases_without_labels_are_left_out_and_named(tmp_path):

@@ -38,6 +38,8 @@ from .weak_method import WeakMethod
 
 UNFINISHED: Final = ".unfinished-study"
 _STAGING: Final = ".study.sqlite.new"
+# Of cases that fail for each that does not: with more, another folder must have been meant.
+MOST_FAILED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -210,12 +212,20 @@ def _check_source(source: StudySource) -> None:
 
 
 def _check_usable(cases: Sequence[Case], source: StudySource) -> None:
-    if any(case.state == "weak" for case in cases):
+    """Raise when no case can be used, or so few that the folder cannot be the one that was meant.
+
+    Raises:
+        SegmentationAIError: With the reason of the first case.
+    """
+    usable = sum(case.state == "weak" for case in cases)
+    if usable and sum(case.state == "failed" for case in cases) <= MOST_FAILED * usable:
         return
     first = next((f"The first: {c.id}: {c.reason}" for c in cases if c.reason), "")
     wanted = f"Labels of the volumes' names are expected in {source.weak_labels.name}."
+    some = f"Only {usable}" if usable else "None"
     raise SegmentationAIError(
-        f"None of the {len(cases)} cases has labels that can be used. {first or wanted}"
+        f"{some} of the {len(cases)} cases {'have' if usable > 1 else 'has'} labels that can be "
+        f"used. {first or wanted}"
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ...core.errors import SegmentationAIError
 from .index import writing
+from .source_folders import sha256_of_volume
 from .study import Study, open_study
 
 
@@ -24,14 +25,15 @@ def check_images_folder(study: Study) -> None:
 def move_images(study: Study, folder: Path) -> Study:
     """Look for the volumes in another folder from now on, and return the study opened anew.
 
-    Each volume has to be the one it was: its hash is checked whenever it is read.
+    Each volume has to be the one it was: all are compared with their hashes.
 
     Args:
         study: Open.
         folder: Holds the volumes under their names.
 
     Raises:
-        SegmentationAIError: The folder is missing or lacks a volume; nothing was changed.
+        SegmentationAIError: The folder is missing, lacks a volume or has another one under its
+            name; nothing was changed.
     """
     missing = [
         case.volume
@@ -41,6 +43,12 @@ def move_images(study: Study, folder: Path) -> Study:
     if not folder.is_dir() or missing:
         what = f"lacks {', '.join(missing[:3])}" if missing else "is not there"
         raise SegmentationAIError(f"The folder {folder.name} {what}; nothing was changed.")
+    for case in study.cases():
+        if case.volume_sha256 and sha256_of_volume(folder / case.volume) != case.volume_sha256:
+            raise SegmentationAIError(
+                f"{case.volume} in {folder.name} is not the volume that the study was made with; "
+                "nothing was changed: give the folder with the same volumes."
+            )
     with writing(study.index) as connection:
         connection.execute(
             "UPDATE facts SET value = ? WHERE name = 'images'", (str(folder.resolve()),)

@@ -14,6 +14,7 @@ from ...core.progress import IGNORE, Progress
 from ...core.volume import Volume
 from .index import writing
 from .label_files import store_file
+from .label_table import labels_from_text
 from .records import BY_A_PERSON, STATE_OF_ORIGIN, Case, LabelVersion, Making, Role, StoredFile
 from .study import Study, case_named, now
 
@@ -86,7 +87,10 @@ def add_version(
 
 
 def read_version(study: Study, version: LabelVersion) -> Labelmap:
-    """Return the labels of a version, its file's hash checked.
+    """Return the labels of a version, named and colored as the study has it.
+
+    What persons gave may have no names of its own, or other colors: one structure of an export must
+    not become two by that.
 
     Raises:
         SegmentationAIError: The file is missing, changed or damaged.
@@ -94,7 +98,10 @@ def read_version(study: Study, version: LabelVersion) -> Labelmap:
     path = study.file(version)
     if path is None:
         raise SegmentationAIError(f"Version {version.number} has no label file; restore the study.")
-    return read_labelmap(path)
+    found = read_labelmap(path)
+    table = {label.value: label for label in labels_from_text(study.facts.labels)}
+    rows = [(label, table.get(label.value, label)) for label in found.labels]
+    return found.with_names([replace(a, name=b.name, color=b.color) for a, b in rows])
 
 
 def stored_labels(
