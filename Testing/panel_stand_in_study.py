@@ -4,8 +4,11 @@
 class NoStudy:
     """Says that there is no study; what a study does is tested with a real one."""
 
-    def watch_study(self, on_change):
+    def watch_study(self, on_change, on_refused):
         self.on_study = on_change
+
+    def refused_edits(self):
+        return ""
 
     def study(self):
         return None

@@ -1,5 +1,6 @@
 """The step *Relabel* on a real study and a real worker, by clicks and keys of a person."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from study_files import made_study, scan, shifted, truth
 from SegmentationAILib.core.files import read_labelmap
 from SegmentationAILib.learn.relabel.settings import RelabelSettings, settings_to_text
 from SegmentationAILib.learn.study.iterations import Outcome, begin, finish, inputs_of
-from SegmentationAILib.learn.study.person import corrected_voxels
+from SegmentationAILib.learn.study.person import Work, correct, corrected_voxels
 from SegmentationAILib.learn.study.records import Making
 from SegmentationAILib.learn.study.study import open_study
 from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
@@ -233,6 +234,52 @@ def test_closing_the_scene_stores_the_edits(a_step, the_study):
     a_step.wait_until(lambda: open_study(the_study.folder).case("case 0").state == "corrected")
     before = shifted(truth(0), 2).layers[0]
     np.testing.assert_array_equal(current(the_study, "case 0"), np.where(painted, 2, before))
+
+
+def test_edits_that_another_window_has_overtaken_are_kept_and_put_on_by_a_button(a_step, the_study):
+    assert not a_step.is_shown("refusedBox")
+    open_case(a_step, 0)
+    before = shifted(truth(0), 2)
+    bens = before.layers[0].copy()
+    bens[:3, 8:10, :2] = 1
+    correct(the_study, "case 0", replace(before, layers=(bens,)), Work("Ben"), 3)
+    painted = paint(a_step)
+    a_step.press(QtCore.Qt.Key_N)
+    a_step.wait_until(lambda: "changed by another window" in said(a_step))
+    assert a_step.widget.logic.for_panel().open_case_id() == "case 0"
+    old = a_step.widget.logic.state().result
+    double_click(a_step, 0)
+    a_step.wait_until(lambda: a_step.is_shown("refusedBox"))
+    assert "could not be stored: The case case 0 was changed" in a_step.find("refusedLabel").text
+    assert a_step.widget.logic.state().result is not old, "all steps work on the new nodes"
+    np.testing.assert_array_equal(current(the_study, "case 0"), bens)
+    a_step.wait_until(lambda: not a_step.widget.logic.for_panel().is_study_busy())
+    a_step.click("takeUpButton")
+    a_step.wait_until(lambda: not a_step.is_shown("refusedBox"))
+    expected = np.where(painted, 2, bens)
+    np.testing.assert_array_equal(current(the_study, "case 0"), expected)
+    state = a_step.widget.logic.state()
+    np.testing.assert_array_equal(
+        labelmap_from_node(state.result, state.volume).layers[0], expected
+    )
+    a_step.press(QtCore.Qt.Key_N)
+    wait_for_case(a_step, "case 1")
+
+
+def test_a_store_after_an_iteration_shows_what_was_predicted_meanwhile_in_all_steps(
+    a_step, the_study
+):
+    open_case(a_step, 1)
+    layer = shifted(truth(1), 4).layers[0]
+    making = Making("predicted", weights_sha256="d" * 64, iteration=2)
+    new = NewVersion(shifted(truth(1), 4), making)
+    add_version(the_study, "case 1", new, the_study.case("case 1").current)
+    painted = paint(a_step)
+    a_step.click("storeCaseButton")
+    a_step.wait_until(lambda: "shown as they are now" in said(a_step))
+    state = a_step.widget.logic.state()
+    shown = labelmap_from_node(state.result, state.volume).layers[0]
+    np.testing.assert_array_equal(shown, np.where(painted, 2, layer))
 
 
 def test_the_end_of_the_module_stores_the_edits(a_step, the_study):

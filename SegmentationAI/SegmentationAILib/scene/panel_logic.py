@@ -91,7 +91,7 @@ class ScenePanelLogic(
         PanelStudy.__init__(self, scene, link)
         PanelNewStudy.__init__(self, setup, ticker, self.open_study)
         PanelHistory.__init__(self, link)
-        PanelLoop.__init__(self, link, self.store_case)
+        PanelLoop.__init__(self, link, self.store_edits)
         PanelReview.__init__(self, link)
         PanelCompare.__init__(self, scene, setup, ticker)
         PanelExport.__init__(self, setup, ticker, dicom_file)

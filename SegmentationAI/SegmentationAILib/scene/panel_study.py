@@ -1,6 +1,6 @@
 """Cases of a study as a panel works on them: one open at a time, nothing lost on switching."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,13 @@ import slicer
 from ..core.errors import SegmentationAIError
 from ..worker.client import StudyAnswer
 from .call_watch import OnProgress
+from .case_storage import CaseStorage, Then, log_refusal
 from .panel_facts import Outcome
 from .study_case import StudyCase
 from .study_facts import StudyFacts
 from .study_link import OnEnd, StudyLink
 from .translation import tr as _
 from .work_clock import WorkClock
-
-Then = Callable[[], None]
 
 
 class PanelStudy:
@@ -29,15 +28,24 @@ class PanelStudy:
 
     def __init__(self, scene: slicer.vtkMRMLScene, link: StudyLink) -> None:
         self._study_scene, self._link = scene, link
-        self._case: StudyCase | None = None
         self._clock = WorkClock(scene)
+        self._storage = CaseStorage(link, self._clock)
         self._shows_origin = True
-        self._who = ""
-        self._closing = scene.AddObserver(scene.StartCloseEvent, lambda *_: self._scene_closes())
+        closes = self._storage.store_before_closing
+        self._closing = scene.AddObserver(scene.StartCloseEvent, lambda *_: closes())
 
-    def watch_study(self, on_change: Then) -> None:
-        """Call ``on_change`` whenever what is known of the study changes."""
-        self._link.on_change = on_change
+    @property
+    def _case(self) -> StudyCase | None:
+        return self._storage.case
+
+    def watch_study(self, on_change: Then, on_refused: OnEnd) -> None:
+        """Follow the study.
+
+        Args:
+            on_change: Called whenever what is known of it changes.
+            on_refused: Told what could not be stored when the scene was closed.
+        """
+        self._link.on_change, self._storage.on_refused = on_change, on_refused
 
     def study(self) -> StudyFacts | None:
         """Return the study that is open, None without one."""
@@ -49,11 +57,11 @@ class PanelStudy:
         Raises:
             SegmentationAIError: The folder holds no study, or there is no worker.
         """
-        self._put_away(lambda: self._leave_for(folder, on_progress, on_end), on_end)
+        self._storage.put_away(lambda: self._leave_for(folder, on_progress, on_end), on_end)
 
     def set_reader(self, name: str) -> None:
         """Say who works; empty for the person who is logged in."""
-        self._who = name.strip()
+        self._storage.who = name.strip()
 
     def open_case_id(self) -> str:
         """Return the name of the open case, empty for none."""
@@ -62,6 +70,9 @@ class PanelStudy:
     def open_case(self, case_id: str, on_end: OnEnd) -> None:
         """Load a case; edits of the one before are stored first, as a corrected version.
 
+        Edits of the same case that are refused, since others have changed it, are kept and wait as
+        `refused_edits` for a decision.
+
         Args:
             case_id: Name of the case.
             on_end: Told when it is there, or why the case before stays open.
@@ -69,7 +80,9 @@ class PanelStudy:
         Raises:
             SegmentationAIError: No study is open.
         """
-        self._put_away(lambda: self._read(case_id, on_end), on_end)
+        self._storage.try_again()
+        keeps = "changed" if case_id == self.open_case_id() else ""
+        self._storage.put_away(lambda: self._read(case_id, on_end), on_end, keeps)
 
     def case_nodes(self) -> tuple[Any, Any]:
         """Return scan and labels of the open case, None each without one."""
@@ -78,13 +91,48 @@ class PanelStudy:
         return self._case.volume, self._case.node
 
     def store_case(self, on_end: OnEnd) -> None:
-        """Store the edits of the open case now; it stays open."""
+        """Store the edits of the open case now; it stays open.
+
+        Where an iteration has ended meanwhile, the case is loaded again, as it is now.
+        """
+
+        def stored(outcome: Outcome) -> None:
+            case = self._case
+            if not outcome.is_success or case is None or not case.is_behind:
+                on_end(outcome)
+                return
+            said = _("All changes are stored. The labels around them are others than those that "
+                     "were shown; they are shown as they are now.")  # fmt: skip
+            self._read(case.id, on_end, said)
+
+        self.store_edits(stored)
+
+    def store_edits(self, on_end: OnEnd) -> None:
+        """Store the edits of the open case before something else is done; it stays as it is."""
 
         def stored() -> None:
             on_end(Outcome(_("All changes are stored.")))
             self._link.refresh()
 
-        self._put_away(stored, on_end)
+        self._storage.put_away(stored, on_end)
+
+    def refused_edits(self) -> str:
+        """Return what was changed of the open case and refused, in words; empty for nothing."""
+        if self._case is None or not self._case.refused:
+            return ""
+        kept = self._case.refused[0]
+        said = _("What {who} has changed here could not be stored: {reason}")
+        return said.format(who=kept["who"] or _("somebody"), reason=kept["reason"])
+
+    def take_up_edits(self, on_end: OnEnd) -> None:
+        """Put the refused edits of the open case onto its labels as they are now, and load it."""
+        said = _("What had been changed lies on the labels as they are now.")
+        self._decide_on_edits("take up", said, on_end)
+
+    def put_off_edits(self, on_end: OnEnd) -> None:
+        """Leave the refused edits of the open case out; their file goes to ``orphans``."""
+        said = _("What had been changed is left out; its file lies in the study's folder orphans.")
+        self._decide_on_edits("put off", said, on_end)
 
     def accept_case(self, on_end: OnEnd) -> None:
         """Store the labels of the open case as accepted: no prediction replaces them.
@@ -93,15 +141,15 @@ class PanelStudy:
             SegmentationAIError: No case is open, or its segments lie on other voxels.
         """
         case = self._opened_case()
-        labels, seconds = case.labels(), self._clock.take()
-        values = {"case": case.id, "seen": case.version, "who": self._who, "seconds": seconds}
+        labels, values = case.labels(), self._storage.work_on(case)
 
         def accepted(answer: StudyAnswer) -> None:
             case.stored(labels, answer.facts)
             on_end(Outcome(_("{case} is accepted.").format(case=case.id)))
             self._link.refresh()
 
-        self._link.ask("accept", values, accepted, self._counting(seconds, on_end), labels)
+        on_refused = self._storage.counting(values["seconds"], on_end)
+        self._link.ask("accept", values, accepted, on_refused, labels)
 
     def skip_case(self, on_end: OnEnd) -> None:
         """Leave the open case out of the loop until it is reopened; its edits are stored.
@@ -111,7 +159,7 @@ class PanelStudy:
         """
         case = self._opened_case()
         said = _("{case} is left out until it is reopened.").format(case=case.id)
-        self._put_away(lambda: self._set_state("skip", case.id, said, on_end), on_end)
+        self._storage.put_away(lambda: self._set_state("skip", case.id, said, on_end), on_end)
 
     def reopen_case(self, on_end: OnEnd) -> None:
         """Take the open case back into the loop, with the labels it has.
@@ -138,15 +186,9 @@ class PanelStudy:
 
     def close_study(self) -> None:
         """Store what is open, at once, and let go of the study; for the end of the module."""
-        self._link.on_change = lambda: None
+        self._link.on_change, self._storage.on_refused = lambda: None, log_refusal
         self._study_scene.RemoveObserver(self._closing)
-        case, self._case = self._case, None
-        if case is not None and self._link.facts is not None:
-            self._clock.stop()
-            if case.is_there and case.is_changed():
-                labels = case.labels()
-                self._link.ask_now("correct", self._work_on(case), labels)
-            case.remove()
+        self._storage.store_at_once()
         self._link.forget()
 
     def _set_state(self, action: str, case_id: str, said: str, on_end: OnEnd) -> None:
@@ -156,85 +198,53 @@ class PanelStudy:
 
         self._link.ask(action, {"case": case_id}, done, on_end)
 
-    def _put_away(self, then: Then, on_end: OnEnd) -> None:
-        """Store edits and time of the open case, then go on; when it cannot be, all stays."""
-        case = self._case
-        if case is None or not case.is_there:
-            self._case = None
-            then()
+    def _decide_on_edits(self, action: str, said: str, on_end: OnEnd) -> None:
+        case = self._opened_case()
+        if not case.refused:
             return
-        if case.is_changed():
-            labels, values = case.labels(), self._work_on(case)
+        values = {"case": case.id, "name": case.refused[0]["name"]}
 
-            def stored(answer: StudyAnswer) -> None:
-                case.stored(labels, answer.facts)
-                self._put_away(then, on_end)  # what was drawn while it was being stored
+        def ask() -> None:
+            self._link.ask(action, values, lambda _: self._read(case.id, on_end, said), on_end)
 
-            on_refused = self._counting(values["seconds"], on_end)
-            self._link.ask("correct", values, stored, on_refused, labels)
-            return
-        seconds = self._clock.take()
-        if seconds < 1.0:
-            then()
-            return
-        values = {"case": case.id, "seconds": seconds}
-        self._link.ask("spend", values, lambda _: then(), self._counting(seconds, on_end))
+        self._storage.put_away(ask, on_end, "changed")
 
-    def _read(self, case_id: str, on_end: OnEnd) -> None:
+    def _read(self, case_id: str, on_end: OnEnd, said: str = "") -> None:
         def came(answer: StudyAnswer) -> None:
-            case = StudyCase(answer, self._study_scene)
-            if self._case is not None:
-                self._case.remove()
-            self._case = case
-            self._clock.start(case.node)
-            case.show_origin(self._shows_origin)
-            case.show_in_views()
-            on_end(Outcome(case.sentence))
-            self._link.refresh()
+            before = self._case
+            if before is None or not before.is_there or not before.is_changed():
+                self._show(StudyCase(answer, self._study_scene), on_end, said)
+            elif before.id == case_id:
+                # Drawn while it was being read: what came is out of date.
+                again = partial(self._read, case_id, on_end, said)
+                self._storage.put_away(again, on_end, "changed")
+            else:
+                self._storage.put_away(lambda: came(answer), on_end)
 
         self._link.ask("read", {"case": case_id}, came, on_end)
+
+    def _show(self, case: StudyCase, on_end: OnEnd, said: str) -> None:
+        before, self._storage.case = self._case, case
+        if before is not None:
+            before.remove()
+        self._clock.start(case.node)
+        case.show_origin(self._shows_origin)
+        case.show_in_views()
+        if before is None or before.id != case.id:
+            case.go_to_labels()
+        on_end(Outcome(said or case.sentence))
+        self._link.refresh()
 
     def _leave_for(self, folder: Path, on_progress: OnProgress, on_end: OnEnd) -> None:
         facts = self._link.facts
         if facts is not None and facts.folder != folder.absolute() and self._case is not None:
-            case, self._case = self._case, None
+            case, self._storage.case = self._case, None
             self._clock.stop()
             case.remove()
             self._link.ask("leave", {}, lambda _: None, on_end)
         self._link.open(folder, on_progress, on_end)
 
-    def _work_on(self, case: StudyCase) -> dict[str, Any]:
-        return {"case": case.id, "seen": case.version, "who": self._who,
-                "seconds": self._clock.take()}  # fmt: skip
-
-    def _counting(self, seconds: float, on_end: OnEnd) -> OnEnd:
-        """Return ``on_end`` that first counts the seconds again, which were not stored."""
-
-        def refused(outcome: Outcome) -> None:
-            self._clock.give_back(seconds)
-            on_end(outcome)
-
-        return refused
-
     def _opened_case(self) -> StudyCase:
         if self._case is None or not self._case.is_there:
             raise SegmentationAIError(_("No case is open; choose one of the worklist."))
         return self._case
-
-    def _scene_closes(self) -> None:
-        """Store edits before the nodes go; the answer is not waited for."""
-        case, self._case = self._case, None
-        if case is None or not case.is_there or self._link.facts is None:
-            return
-        self._clock.stop()
-        if case.is_changed():
-            labels, values = case.labels(), self._work_on(case)
-            self._link.ask("correct", values, lambda _: self._link.refresh(), _ignore, labels)
-        else:
-            values = {"case": case.id, "seconds": self._clock.take()}
-            self._link.ask("spend", values, lambda _: self._link.refresh(), _ignore)
-        self._link.ask("leave", {}, lambda _: self._link.on_change(), _ignore)
-
-
-def _ignore(_: Outcome) -> None:
-    """Nobody is there to be told."""

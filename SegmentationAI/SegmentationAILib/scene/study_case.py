@@ -35,7 +35,10 @@ class StudyCase:
         if answer.volume is None or labels is None:
             raise WorkerError("The worker's answer of a case is not understood.")
         self.id = str(answer.facts["case"])
+        # The labels that are shown, and what was stored of them since.
         self.version: int | None = answer.facts["version"]
+        self.stored_version = self.version
+        self.refused = tuple(answer.facts["refused"])
         self.sentence = f"{self.id}: {origin_in_words(answer.facts)}."
         self._scene = scene
         # In Fortran order the node takes the voxels as they are.
@@ -51,7 +54,7 @@ class StudyCase:
         except SegmentationAIError:
             remove_displayable(self.volume)
             raise
-        self._seen = labels.layers[0]
+        self._safe = labels.layers[0]
         self._stamp = voxels_stamp(self.node)
 
     @property
@@ -60,11 +63,11 @@ class StudyCase:
         return is_in_scene(self.volume, self._scene) and is_in_scene(self.node, self._scene)
 
     def is_changed(self) -> bool:
-        """Return whether a voxel is other than what was stored last."""
+        """Return whether a voxel is other than what the study had last."""
         if voxels_stamp(self.node) == self._stamp:
             return False
         now = self.labels()
-        return len(now.layers) > 1 or not np.array_equal(now.layers[0], self._seen)
+        return len(now.layers) > 1 or not np.array_equal(now.layers[0], self._safe)
 
     def labels(self) -> Labelmap:
         """Return the labels as they are now, a copy.
@@ -74,11 +77,22 @@ class StudyCase:
         """
         return labelmap_from_node(self.node, self.volume)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether its labels have others around what was stored of them, which nobody has seen."""
+        return bool(self.version != self.stored_version)
+
     def stored(self, labels: Labelmap, facts: Any) -> None:
         """Say that labels were stored, as the version that the worker's facts name."""
-        self.version = facts["version"]
+        self.stored_version = facts["version"]
+        if not facts["is_merged"]:
+            self.version = self.stored_version
+        self.kept(labels)
+
+    def kept(self, labels: Labelmap) -> None:
+        """Say that labels are in the study's folder, as a version or as what was refused."""
         if len(labels.layers) == 1:
-            self._seen = labels.layers[0]
+            self._safe = labels.layers[0]
 
     def show_origin(self, is_shown: bool) -> None:
         """Show or hide the outlines of how the labels came to be."""
@@ -87,13 +101,16 @@ class StudyCase:
             display.SetVisibility(is_shown)
 
     def show_in_views(self) -> None:
-        """Put the scan into all slice views, and move them to the middle of its labels."""
+        """Put the scan into all slice views."""
         kind = "vtkMRMLSliceCompositeNode"
         for index in range(self._scene.GetNumberOfNodesByClass(kind)):
             composite = self._scene.GetNthNodeByClass(index, kind)
             composite.SetBackgroundVolumeID(self.volume.GetID())
-        where = np.argwhere(self._seen)
-        middle = where.mean(0) if len(where) else (np.array(self._seen.shape) - 1) / 2
+
+    def go_to_labels(self) -> None:
+        """Move all slice views to the middle of its labels."""
+        where = np.argwhere(self._safe)
+        middle = where.mean(0) if len(where) else (np.array(self._safe.shape) - 1) / 2
         grid = labelmap_from_node(self.node, self.volume).grid
         r, a, s = grid.ras_from_ijk(middle[None])[0]
         slicer.vtkMRMLSliceNode.JumpAllSlices(self._scene, float(r), float(a), float(s))

@@ -21,8 +21,8 @@ class WorklistLogic(Protocol):
     def study(self) -> StudyFacts | None:
         """Return the study that is open."""
 
-    def watch_study(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change`` whenever what is known of the study changes."""
+    def watch_study(self, on_change: Callable[[], None], on_refused: OnEnd) -> None:
+        """Follow what is known of the study, and what could not be stored when the scene closed."""
 
     def open_study(self, folder: Path, on_progress: OnProgress, on_end: OnEnd) -> None:
         """Open the study of a folder."""
@@ -44,6 +44,15 @@ class WorklistLogic(Protocol):
 
     def accept_case(self, on_end: OnEnd) -> None:
         """Lock the labels of the open case as they are."""
+
+    def refused_edits(self) -> str:
+        """Return which edits of the open case were refused, in words; empty for none."""
+
+    def take_up_edits(self, on_end: OnEnd) -> None:
+        """Put the refused edits onto the labels as they are now."""
+
+    def put_off_edits(self, on_end: OnEnd) -> None:
+        """Leave the refused edits out."""
 
     def skip_case(self, on_end: OnEnd) -> None:
         """Leave the open case out of the loop."""

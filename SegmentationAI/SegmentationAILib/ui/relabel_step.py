@@ -67,7 +67,9 @@ class RelabelStep:
         ui.originBox.connect("toggled(bool)", logic.show_case_origin)
         acts = (self._next, self._back, self._accept, self._skip)
         self._keys = [self._shortcut(key, act) for key, act in zip(_KEYS, acts, strict=True)]
-        logic.watch_study(self._refresh)
+        ui.takeUpButton.connect("clicked()", self._take_up)
+        ui.putOffButton.connect("clicked()", self._put_off)
+        logic.watch_study(self._refresh, self._said)
 
     def show(self, state: PanelState) -> None:
         """Show the study that is open; nothing of it is kept in the scene."""
@@ -152,8 +154,27 @@ class RelabelStep:
         self._show_buttons()
 
     def _store(self) -> None:
+        self._load_after(self._logic.store_case)
+
+    def _take_up(self) -> None:
+        self._load_after(self._logic.take_up_edits)
+
+    def _put_off(self) -> None:
+        self._load_after(self._logic.put_off_edits)
+
+    def _load_after(self, act: Callable[[Callable[[Outcome], None]], None]) -> None:
+        """Do what may load the open case again; all steps work on its new nodes then."""
+        before = self._logic.case_nodes()
+
+        def done(outcome: Outcome) -> None:
+            is_same = all(a is b for a, b in zip(before, self._logic.case_nodes(), strict=True))
+            if is_same:
+                self._said(outcome)
+            else:
+                self._case_opened(outcome)
+
         with self._status.answering():
-            self._logic.store_case(self._said)
+            act(done)
         self._show_buttons()
 
     def _reopen(self) -> None:
@@ -191,6 +212,9 @@ class RelabelStep:
         ui.acceptCaseButton.enabled = is_open
         ui.skipCaseButton.enabled = is_open and case is not None and case.state != "accepted"
         ui.storeCaseButton.enabled = is_open and case is not None and case.state != "accepted"
+        refused = logic.refused_edits()
+        ui.refusedBox.visible, ui.refusedLabel.text = bool(refused), refused
+        ui.takeUpButton.enabled = ui.putOffButton.enabled = is_open
         chosen = self._list.chosen()
         can_reopen = chosen is not None and chosen.state in ("accepted", "skipped", "failed")
         ui.reopenCaseButton.enabled = is_free and can_reopen

@@ -3,6 +3,7 @@
 STUDY/study.sqlite      cases, versions, iterations, reviews
 STUDY/labels/0007/...   label files of case 7, each written once
 STUDY/networks/...      what each iteration trained
+STUDY/refused/...       drawn by a person and not taken by the study: waits for a decision
 STUDY/orphans/...       files that a kill left unknown to the index
 STUDY/locks/...         held by living windows, meaningless otherwise
 """
