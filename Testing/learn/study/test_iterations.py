@@ -255,3 +255,11 @@ def test_only_one_window_runs_the_loop(the_study):
         other.running_alone(),
     ):
         pass
+
+
+def test_other_settings_for_an_unfinished_iteration_are_refused_by_what_differs(tmp_path):
+    study = made_study(tmp_path)
+    begin(study, '{"gate": 0.8, "epochs": 15}', BASE_SHA256)
+    told = r"Iteration 1 is unfinished and was begun with gate 0\.8; .* relabel rollback 0\."
+    with pytest.raises(SegmentationAIError, match=told):
+        begin(study, '{"gate": 0.5, "epochs": 15}', BASE_SHA256)

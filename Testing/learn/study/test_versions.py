@@ -213,3 +213,9 @@ def test_skipping_and_reopening_keep_the_labels(the_study):
     reopen(the_study, "case 0")
     assert the_study.case("case 0").state == "corrected"
     assert the_study.case("case 0").current == 2
+
+
+@pytest.mark.parametrize("seconds", [-5.0, float("inf"), float("nan")])
+def test_a_time_that_cannot_be_is_refused(seconds):
+    with pytest.raises(SegmentationAIError, match="0 or more were expected"):
+        Work("Anna", seconds)

@@ -4,6 +4,7 @@ Until an iteration is finished its predictions are nobody's current labels. A ki
 unfinished, with its settings and its inputs, so that the next run goes on with the same ones.
 """
 
+import json
 import sqlite3
 from dataclasses import dataclass
 
@@ -64,9 +65,11 @@ def begin(study: Study, settings: str, base_sha256: str) -> Iteration:
             case has labels to learn from.
     """
     with writing(study.index) as connection:
-        old = next((one for one in _iterations(connection) if not one.is_finished), None)
+        known = _iterations(connection)
+        old = next((one for one in known if not one.is_finished), None)
         if old is not None:
-            _check_same(old, settings, base_sha256)
+            kept = [one.number for one in known if one.is_finished and not one.is_rolled_back]
+            _check_same(old, settings, base_sha256, max(kept, default=0))
             return old
         cases = [case_of(row) for row in connection.execute(f"{CASES} ORDER BY id")]
         inputs = [c for c in cases if c.state in USABLE and c.current is not None]
@@ -74,7 +77,7 @@ def begin(study: Study, settings: str, base_sha256: str) -> Iteration:
             raise SegmentationAIError(
                 "No case of the study has labels to learn from; add weak labels or reopen cases."
             )
-        number = 1 + len(_iterations(connection))
+        number = 1 + len(known)
         connection.execute(
             "INSERT INTO iterations VALUES (?, ?, ?, '', NULL, NULL, NULL, '', 0, 0, ?, 0.0)",
             (number, settings, base_sha256, now()),
@@ -220,17 +223,28 @@ def _may_follow(case: Case, read: LabelVersion | None, new: LabelVersion) -> boo
     return not (case.is_held_out and read.making.origin in BY_A_PERSON)
 
 
-def _check_same(old: Iteration, settings: str, base_sha256: str) -> None:
+def _check_same(old: Iteration, settings: str, base_sha256: str, kept: int) -> None:
     if old.settings != settings:
         raise SegmentationAIError(
-            f"Iteration {old.number} is unfinished and was begun with {old.settings}; run it to "
-            "its end with the same settings, or give it up with relabel rollback."
+            f"Iteration {old.number} is unfinished and was begun with "
+            f"{_difference(old.settings, settings)}; run it to its end with the same settings, or "
+            f"give it up with relabel rollback {kept}."
         )
     if old.base_sha256 != base_sha256:
         raise SegmentationAIError(
             f"Iteration {old.number} is unfinished and was begun from other weights of the base "
-            "network; install those again, or give it up with relabel rollback."
+            f"network; install those again, or give it up with relabel rollback {kept}."
         )
+
+
+def _difference(old: str, new: str) -> str:
+    """Return the settings of an iteration that differ from those asked for now, in words."""
+    try:
+        before, after = json.loads(old), json.loads(new)
+        names = [name for name, value in before.items() if after.get(name) != value]
+        return ", ".join(f"{name} {before[name]}" for name in names) or "other settings"
+    except (ValueError, AttributeError):
+        return "other settings"
 
 
 def _iterations(connection: sqlite3.Connection) -> list[Iteration]:

@@ -1,5 +1,6 @@
 """What a person does with a case: accept, correct, skip, reopen. All of it stays for good."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +30,19 @@ class Work:
     Attributes:
         who: Name of the person, empty for the one logged in on this computer.
         seconds: Spent on it.
+
+    Raises:
+        SegmentationAIError: The time is negative or no number.
     """
 
     who: str = ""
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.seconds < math.inf:
+            raise SegmentationAIError(
+                f"{self.seconds:g} s were spent on the case; 0 or more were expected."
+            )
 
     @property
     def person(self) -> str:
