@@ -12,7 +12,8 @@ Examples:
   segmentationai relabel run study --scheme cross-fit --gate 0.7   options of the loop, see below
   segmentationai relabel status study --json
   segmentationai relabel accept study case_07 case_07.nii.gz --seconds 120
-  segmentationai relabel correct study case_07 case_07.nii.gz     only what differs is kept
+  segmentationai relabel correct study case_07 labels/case_07.nii.gz      an exported file, edited
+  segmentationai relabel correct study case_07 my_07.nii.gz --version 2   made from version 2
   segmentationai relabel skip study case_09
   segmentationai relabel reopen study case_09
   segmentationai relabel rollback study 2                          back to iteration 2; 0: weak
@@ -163,6 +164,11 @@ def _add_case_actions(found: Any) -> None:
         action.add_argument(
             "--seconds", type=float, default=0.0, metavar="S", help="spent on it, s (default: 0)"
         )
+        action.add_argument(
+            "--version", type=int, default=None, metavar="N",
+            help="of the labels that FILE was made from (default: what FILE says, as files of "
+            "relabel export do)",
+        )  # fmt: skip
     for name, summary, perform in (
         ("skip", "leave a case out until it is reopened", actions.skip_case),
         ("reopen", "take a skipped, accepted or failed case back", actions.reopen_case),

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from typing import Any, Final
 
+from ..core.errors import SegmentationAIError
 from ..learn.study.study import Study
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
@@ -114,16 +115,16 @@ def show_status(arguments: argparse.Namespace) -> None:
 
 def accept_case(arguments: argparse.Namespace) -> None:
     """``accept``: store labels that no prediction replaces."""
-    from ..learn.study.person import accept
+    from ..learn.study.late_correction import accept_what_was_seen
 
-    _store(arguments, accept, "accepted")
+    _store(arguments, accept_what_was_seen, "accepted")
 
 
 def correct_case(arguments: argparse.Namespace) -> None:
     """``correct``: store labels of which the changed voxels stay."""
-    from ..learn.study.person import correct
+    from ..learn.study.late_correction import correct_what_was_seen
 
-    _store(arguments, correct, "corrected")
+    _store(arguments, correct_what_was_seen, "corrected")
 
 
 def skip_case(arguments: argparse.Namespace) -> None:
@@ -204,15 +205,50 @@ def _opened(arguments: argparse.Namespace) -> Study:
 
 
 def _store(arguments: argparse.Namespace, act: Any, state: str) -> None:
-    from ..learn.study.person import Work
+    from ..learn.study.drawn_on import unsigned
+    from ..learn.study.late_correction import Seen
+    from ..learn.study.person import Work, read_volume_of
+    from ..learn.study.source_folders import labelmap_on
+    from ..learn.study.versions import CaseChangedError
 
     study = _opened(arguments)
-    based_on = study.case(arguments.case).current
-    version = act(
-        study, arguments.case, arguments.file, Work(arguments.by, arguments.seconds), based_on
-    )
-    facts = {"case": arguments.case, "state": state, "version": version.number}
-    _say(arguments, facts, [f"{arguments.case}: {state}, version {version.number}."])
+    case, file = study.case(arguments.case), arguments.file
+    labels = labelmap_on(read_volume_of(study, case).grid, file, case.volume)
+    seen = Seen(_version_seen(arguments, study, labels, state))
+    work = Work(arguments.by, arguments.seconds)
+    try:
+        version = act(study, case.id, unsigned(labels), work, seen)
+    except CaseChangedError as error:
+        raise SegmentationAIError(
+            f"{error} Or say with --version N that {file.name} holds what version N has."
+        ) from error
+    facts = {"case": case.id, "state": state, "version": version.number}
+    lines = [f"{case.id}: {state}, version {version.number}."]
+    if state == "corrected" and version.parent != seen.version:
+        facts["made_from"] = seen.version
+        lines.append(
+            f"{file.name} was made from version {seen.version}: what differs from that was put "
+            f"onto version {version.parent}."
+        )
+    _say(arguments, facts, lines)
+
+
+def _version_seen(
+    arguments: argparse.Namespace, study: Study, labels: Any, state: str
+) -> int | None:
+    """Return the version that labels were made from: said on the command line, or by themselves."""
+    from ..learn.study.drawn_on import version_drawn_on
+
+    if arguments.version is not None:
+        return int(arguments.version)
+    case = study.case(arguments.case)
+    try:
+        return version_drawn_on(study, case, labels, arguments.file.name)
+    except SegmentationAIError:
+        # Accepted labels are the person's as they are; nothing is told from what they differ in.
+        if state == "accepted":
+            return case.current
+        raise
 
 
 def _cost(study: Study, epochs: int, networks: int) -> str:

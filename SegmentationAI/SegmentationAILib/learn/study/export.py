@@ -11,6 +11,7 @@ from ...core.errors import SegmentationAIError
 from ...core.files import SEGMENTATION_ENDING, SEGMENTATION_ENDINGS, write_labelmap
 from ...core.progress import IGNORE, Progress
 from ...core.staging import publish
+from .drawn_on import signed_with_version
 from .held import held
 from .records import Case, LabelVersion
 from .study import LOCKS, Study
@@ -33,7 +34,7 @@ class Exported:
 
 
 def export(study: Study, output: Path, ending: str = "", progress: Progress = IGNORE) -> Exported:
-    """Write the current labels of each case into a new folder.
+    """Write the current labels of each case into a new folder; they say which version they are.
 
     Args:
         study: Open; not changed.
@@ -128,4 +129,5 @@ def _write(
 ) -> None:
     for done, (case, version) in enumerate(chosen):
         progress(done / len(chosen), f"Writing {names[case.id]}")
-        write_labelmap(read_version(study, version), folder / names[case.id])
+        labels = signed_with_version(read_version(study, version), study, case, version)
+        write_labelmap(labels, folder / names[case.id])
