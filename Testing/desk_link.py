@@ -44,6 +44,8 @@ class DeskLink:
         self.ask(action, values, lambda _: None, refuse, labels)
 
     def refresh(self, then=lambda: None):
+        if self.facts is None:
+            raise SegmentationAIError("No study is open; choose the folder of one.")
         then()
 
     def forget(self):

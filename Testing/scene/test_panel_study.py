@@ -348,3 +348,14 @@ def test_strokes_that_no_worker_took_when_the_scene_was_closed_are_stored_later(
     a_hand.open("case 0")
     np.testing.assert_array_equal(a_hand.shown(), painted(WEAK, ONE))
     assert len(a_hand.study.versions("case 0")) == 2
+
+
+def test_the_answer_to_a_closed_scene_may_come_when_the_study_is_closed_too(a_hand):
+    a_hand.open("case 0")
+    a_hand.paint(ONE)
+    a_hand.link.slow = {"correct"}
+    a_hand.scene.Clear()
+    a_hand.link.forget()
+    a_hand.link.answer()
+    np.testing.assert_array_equal(a_hand.stored(), painted(WEAK, ONE))
+    assert a_hand.refusals == []

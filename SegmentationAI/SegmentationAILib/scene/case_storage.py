@@ -82,7 +82,7 @@ class CaseStorage:
                 self._send(_Left(self._link.facts.folder, values, case.labels()))
             else:
                 values = {"case": case.id, "seconds": self._clock.take()}
-                self._link.ask("spend", values, lambda _: self._link.refresh(), _ignore)
+                self._link.ask("spend", values, lambda _: self._refresh(), _ignore)
             self._link.ask("leave", {}, lambda _: self._link.on_change(), _ignore)
         except SegmentationAIError as error:
             said = _("What was changed of {case} could not be stored: {reason}")
@@ -141,17 +141,22 @@ class CaseStorage:
         values = {"case": case.id, "seconds": seconds}
         self._link.ask("spend", values, spent, self.counting(seconds, on_end))
 
+    def _refresh(self) -> None:
+        """List the study again, unless it was closed before the answer came."""
+        if self._link.facts is not None:
+            self._link.refresh()
+
     def _send(self, left: "_Left") -> None:
         """Store edits of a scene that is gone; what cannot be stored or kept stays in memory."""
         case_id = left.values["case"]
 
         def closed(answer: StudyAnswer) -> None:
-            self._link.refresh()
             if "refused" in answer.facts:
                 said = _("{reason} What was changed of {case} is kept in the study: open the case "
                          "to put it onto the labels as they are now.")  # fmt: skip
                 said = said.format(reason=answer.facts["refused"], case=case_id)
                 self.on_refused(Outcome(said, is_success=False))
+            self._refresh()
 
         def failed(outcome: Outcome) -> None:
             self._left.append(left)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ...core.errors import SegmentationAIError
 from ...core.files import read_labelmap, read_volume
 from ...core.labelmap import Label, Labelmap
-from ...core.one_layer import default_label
 from ...core.volume import Grid, Volume, check_same_grid
 from .index import writing
-from .label_table import labels_from_text
+from .label_table import check_known
 from .records import STATE_OF_ORIGIN, Case, LabelVersion, Making, Role, State
 from .source_folders import labelmap_on, sha256_of_volume
 from .study import Study, case_named
@@ -209,7 +208,7 @@ def _stored_by_person(
     if isinstance(labels, Path):
         labels = labelmap_on(grid, labels, case.volume)
     check_same_grid(labels.grid, grid, ("the labels", f"the volume {case.volume}"))
-    _check_values(study, labels)
+    check_known(labels, study.facts.labels)
     before = study.current_version(case_id)
     if before is None or before.number != based_on:
         # What was touched depends on what the person saw; `add_version` refuses in a sentence.
@@ -217,21 +216,6 @@ def _stored_by_person(
     else:
         beside = _touched_beside(study, before, labels, making)
     return add_version(study, case_id, NewVersion(labels, making, beside), based_on)
-
-
-def _check_values(study: Study, labels: Labelmap) -> None:
-    known = {label.value: label.name for label in labels_from_text(study.facts.labels)}
-    for label in labels.labels:
-        named_otherwise = label.name not in (
-            known.get(label.value),
-            default_label(label.value).name,
-        )
-        if label.value not in known or named_otherwise:
-            table = ", ".join(f"{value} {name}" for value, name in known.items())
-            raise SegmentationAIError(
-                f"Found the label {label.value} {label.name}; this study has: {table}. Give it one "
-                "of these values, or make a new study."
-            )
 
 
 def _touched_beside(
