@@ -38,7 +38,7 @@ def test_from_weak_labels_to_exported_ones(the_words, tmp_path, capsys):
     assert "4 cases: 4 weak; 0 held out." in capsys.readouterr().out
     assert main(["relabel", "run", study, "--iterations", "2", "--epochs", "1"]) == 0
     out = capsys.readouterr().out
-    assert "1 network, 1 epochs on 4 cases" in out
+    assert "1 network, 1 epoch on 4 cases" in out
     assert "Iteration 2: " in out
     write_labelmap(shifted(truth(3), 2), tmp_path / "mine.nii.gz")
     words = ["relabel", "accept", study, "case 3", str(tmp_path / "mine.nii.gz"), "--seconds", "9"]
@@ -138,3 +138,32 @@ def test_a_study_that_was_moved_is_opened_where_it_is(the_words, tmp_path, capsy
     main(the_words)
     shutil.move(tmp_path / "study", tmp_path / "moved")
     assert main(["relabel", "status", str(tmp_path / "moved"), "--json"]) == 0
+
+
+def test_labels_that_are_right_are_accepted_as_they_are_and_then_locked(
+    the_words, tmp_path, capsys
+):
+    study = str(tmp_path / "study")
+    main(the_words)
+    assert main(["relabel", "accept", study, "case 2", "--by", "Anna"]) == 0
+    assert "case 2: accepted as it is, version 2." in capsys.readouterr().out
+    weak = str(tmp_path / "weak" / "case 2.nii.gz")
+    for words in (["accept", "case 2"], ["accept", "case 2", weak], ["correct", "case 2", weak]):
+        assert main(["relabel", words[0], study, *words[1:]]) == 2
+        assert "reopen it" in capsys.readouterr().err
+    (row,) = (row for row in status(tmp_path, capsys)["cases"] if row["id"] == "case 2")
+    assert (row["state"], row["who"], row["versions"]) == ("accepted", "Anna", 2)
+
+
+def test_the_status_in_words_names_held_out_cases_and_each_verdict(the_words, tmp_path, capsys):
+    main([*the_words, "--hold-out", "0.25"])
+    told = capsys.readouterr().out
+    held_out = told.split("Held out: ")[1].split(".")[0]
+    study = str(tmp_path / "study")
+    assert main(["relabel", "run", study, "--iterations", "1", "--epochs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["relabel", "status", study]) == 0
+    told = capsys.readouterr().out
+    assert f"held out: {held_out}\n" in told
+    (row,) = status(tmp_path, capsys)["iterations"]
+    assert row["verdict"] in told

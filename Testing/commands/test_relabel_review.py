@@ -81,7 +81,7 @@ def test_two_readers_judge_by_form_and_by_word_and_the_tally_is_theirs(review, t
         assert status == 2
         assert f"is not the form of {other} in review 1" in said
     said = review("--answers", form, "--reader", "Anna")[1]
-    assert said == "4 answers of Anna are kept; 0 pairs are left.\n"
+    assert said == "Kept of Anna: 4 answers; 0 pairs left.\n"
     worse = {"left": "right", "right": "left"}
     given = [better(bo[0]), better(bo[1]), "tie", worse[better(bo[3])]]
     for number, side in enumerate(given, start=1):
@@ -178,7 +178,7 @@ def test_a_wrong_form_is_refused_and_nothing_of_it_is_kept(review, tmp_path, for
     assert status == 2
     assert sentence in said
     path.write_text(f"{heading}\n2,tie\n")
-    assert review("--answers", path, "--reader", "Anna")[1].endswith("; 3 pairs are left.\n")
+    assert review("--answers", path, "--reader", "Anna")[1].endswith("; 3 pairs left.\n")
 
 
 def test_what_cannot_be_done_is_one_sentence(review, tmp_path):

@@ -11,6 +11,7 @@ Examples:
   segmentationai relabel run study --iterations 3 --epochs 15
   segmentationai relabel run study --scheme cross-fit --gate 0.7   options of the loop, see below
   segmentationai relabel status study --json
+  segmentationai relabel accept study case_06                      its labels are right as they are
   segmentationai relabel accept study case_07 case_07.nii.gz --seconds 120
   segmentationai relabel correct study case_07 labels/case_07.nii.gz      an exported file, edited
   segmentationai relabel correct study case_07 my_07.nii.gz --version 2   made from version 2
@@ -37,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from . import relabel_actions as actions
+from . import relabel_cases as cases
 from .relabel_review import add_review_options, review
 
 
@@ -153,13 +155,17 @@ def _add_run(found: Any) -> None:
 
 def _add_case_actions(found: Any) -> None:
     stored = (
-        ("accept", "store a case's labels for good and lock it", actions.accept_case),
-        ("correct", "store a case's corrected labels", actions.correct_case),
+        ("accept", "store a case's labels for good and lock it", cases.accept_case),
+        ("correct", "store a case's corrected labels", cases.correct_case),
     )
     for name, summary, perform in stored:
         action = _action(found, name, summary, perform)
         action.add_argument("case", metavar="CASE", help="name of the volume without its ending")
-        action.add_argument("file", type=Path, metavar="FILE", help="labels on the volume's grid")
+        is_whole = name == "accept"
+        action.add_argument(
+            "file", type=Path, metavar="FILE", nargs="?" if is_whole else None,
+            help="labels on the volume's grid" + (" (default: the current ones)" * is_whole),
+        )  # fmt: skip
         action.add_argument("--by", default="", metavar="NAME", help="who did it (default: you)")
         action.add_argument(
             "--seconds", type=float, default=0.0, metavar="S", help="spent on it, s (default: 0)"
@@ -170,8 +176,8 @@ def _add_case_actions(found: Any) -> None:
             "relabel export do)",
         )  # fmt: skip
     for name, summary, perform in (
-        ("skip", "leave a case out until it is reopened", actions.skip_case),
-        ("reopen", "take a skipped, accepted or failed case back", actions.reopen_case),
+        ("skip", "leave a case out until it is reopened", cases.skip_case),
+        ("reopen", "take a skipped, accepted or failed case back", cases.reopen_case),
     ):
         action = _action(found, name, summary, perform)
         action.add_argument("case", metavar="CASE", help="name of the volume without its ending")

@@ -1,12 +1,11 @@
 """``relabel review``: a blind review without the panel, by folders that readers get."""
 
 import argparse
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .progress_line import progress_line
+from .relabel_output import counted, say
 from .review_form import Given, checked, read_form
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _open(study: "Study", arguments: argparse.Namespace) -> None:
     pairs = next(row.pairs for row in reviews(study) if row.key == number)
     facts = {"review": number, "title": title, "pairs": pairs}
     line = f"Review {number}: {title}, {pairs} pairs."
-    _say(arguments, facts, [line, "Write them for each reader: --pairs FOLDER --reader NAME"])
+    say(arguments, facts, [line, "Write them for each reader: --pairs FOLDER --reader NAME"])
 
 
 def _write_pairs(study: "Study", arguments: argparse.Namespace) -> None:
@@ -104,7 +103,7 @@ def _write_pairs(study: "Study", arguments: argparse.Namespace) -> None:
         f"{count} pairs for {reader} in {arguments.pairs.name}; left, right or tie goes into "
         f"{ANSWERS_FILE}."
     )
-    _say(arguments, {"review": number, "reader": reader, "pairs": count}, [line])
+    say(arguments, {"review": number, "reader": reader, "pairs": count}, [line])
 
 
 def _answer(study: "Study", arguments: argparse.Namespace) -> None:
@@ -122,7 +121,11 @@ def _answer(study: "Study", arguments: argparse.Namespace) -> None:
         give_answer(study, number, reader, order[place - 1], side)
     left = _unanswered(study, number, reader)
     facts = {"review": number, "reader": reader, "kept": len(given), "unanswered": left}
-    _say(arguments, facts, [f"{len(given)} answers of {reader} are kept; {left} pairs are left."])
+    say(
+        arguments,
+        facts,
+        [f"Kept of {reader}: {counted(len(given), 'answer')}; {counted(left, 'pair')} left."],
+    )
 
 
 def _close(study: "Study", arguments: argparse.Namespace) -> None:
@@ -146,7 +149,7 @@ def _report(study: "Study", arguments: argparse.Namespace, number: int) -> None:
             "that all readers answered."
         )
     lines += [f"Key: {facts['secret']}", f"Its SHA-256: {facts['commitment']}"]
-    _say(arguments, {"review": number, **facts}, lines)
+    say(arguments, {"review": number, **facts}, lines)
 
 
 def _review_of(study: "Study", arguments: argparse.Namespace) -> int:
@@ -177,7 +180,3 @@ def _reader(arguments: argparse.Namespace) -> str:
     from ..learn.study.versions import this_person
 
     return arguments.reader.strip() or this_person() or "reader"
-
-
-def _say(arguments: argparse.Namespace, facts: dict[str, Any], lines: Sequence[str]) -> None:
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if arguments.json else "\n".join(lines))
