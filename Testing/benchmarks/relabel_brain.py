@@ -1,11 +1,11 @@
 """The papers' table on brain structures: a base in one contrast, weak labels in another.
 
-Volumes are synthesized from the whole-head label maps of Billot et al. at 2 mm, five parts of the
-brain with both sides together: with nine smaller structures networks of this size and length stay
-below the weak labels even when they learn from the truth, and the loop has nothing to find. Of 20
-maps, 8 train the base network in a T2-like contrast; 8 others give the volumes that are relabelled,
-in a T1-like contrast, which shows the deep gray matter, their labels deformed to a mean Dice of
-0.875; 4 score networks. No map is on two sides. See `relabel_experiment`.
+Volumes are synthesized from the whole-head label maps of Billot et al. at 2 mm, with both sides
+together. Of 20 maps, 8 train the base network in a T2-like contrast; 8 others give the volumes that
+are relabelled, in a T1-like contrast, their labels deformed to a mean Dice of 0.875; 4 score
+networks. No map is on two sides. The base knows five parts of the brain. Four are relabelled: of
+the deep gray matter networks of this size and length reach 0.83 when they learn from the truth, and
+weak labels have 0.88, so that the loop has nothing to find. See `relabel_experiment`.
 
     python Testing/benchmarks/relabel_brain.py --data ../shared/data/brain-label-maps
 
@@ -33,7 +33,7 @@ from SegmentationAILib.networks.card import Architecture, Channel, Intensity, Li
 BASE_CONTRAST, LOOP_CONTRAST = "T2", "T1"
 SPACING_MM, SHAPE = 2.0, (80, 96, 80)
 BASE_MAPS, LOOP_MAPS = 8, 8
-BASE_VOLUMES, LOOP_VOLUMES, TEST_VOLUMES = 48, 24, 8
+BASE_VOLUMES, LOOP_VOLUMES, TEST_VOLUMES = 48, 48, 8
 PARTS = {
     "Cerebrum": ("Cerebral White Matter", "Cerebral Cortex"),
     "Ventricles": ("Lateral Ventricle", "Inferior Lateral Ventricle"),
@@ -41,6 +41,7 @@ PARTS = {
     "Deep Gray Matter": ("Thalamus", "Caudate", "Putamen", "Pallidum"),
     "Brain Stem": ("Brain Stem",),
 }
+LEFT_OUT = "Deep Gray Matter"
 LABELS = tuple(Label(number, name) for number, name in enumerate(PARTS, start=1))
 
 
@@ -57,7 +58,7 @@ VALUES = np.array([0, *(_part_of(structure.name) for structure in STRUCTURES)], 
 class Brains:
     """Label maps in three parts, and the volumes synthesized from them."""
 
-    labels = LABELS
+    labels = tuple(label for label in LABELS if label.name != LEFT_OUT)
     methods = ()
     base_plan = TrainingPlan(
         architecture=Architecture("unet", (
@@ -91,6 +92,12 @@ class Brains:
         return self._drawn(name, BASE_CONTRAST)[0]
 
     def truth(self, name: str) -> Labelmap:
+        found = self.base_truth(name)
+        values = [label.value for label in self.labels]
+        layer = np.where(np.isin(found.layers[0], values), found.layers[0], 0).astype(np.uint8)
+        return Labelmap((layer,), self.labels, found.affine)
+
+    def base_truth(self, name: str) -> Labelmap:
         return self._drawn(name, LOOP_CONTRAST)[1]
 
     def weak_labels(self, method: str, name: str, truth: Labelmap) -> np.ndarray:

@@ -28,7 +28,12 @@ from SegmentationAILib.core.volume import Volume
 from SegmentationAILib.learn.network_folder import NetworkFacts, write_network
 from SegmentationAILib.learn.plan import TrainingPlan
 from SegmentationAILib.learn.prepare_case import prepared_case
-from SegmentationAILib.learn.relabel.base import plan_of_base, steps_per_epoch
+from SegmentationAILib.learn.relabel.base import (
+    Base,
+    plan_of_base,
+    start_weights,
+    steps_per_epoch,
+)
 from SegmentationAILib.learn.relabel.loop import Tools, relabel
 from SegmentationAILib.learn.relabel.members import members_of
 from SegmentationAILib.learn.relabel.networks import IterationNetwork, read_network, segmenter_of
@@ -83,6 +88,9 @@ class Cases(Protocol):
     def truth(self, name: str) -> Labelmap:
         """Return its true labels."""
 
+    def base_truth(self, name: str) -> Labelmap:
+        """Return the true labels that the base network learns; it may know more than `labels`."""
+
     def weak_labels(self, method: str, name: str, truth: Labelmap) -> np.ndarray:
         """Return label values ``(I, J, K)`` that a method of `methods` finds."""
 
@@ -132,7 +140,7 @@ class Experiment:
         known = self.cases
         plan = replace(known.base_plan, precision=self.machine.precision)
         cases = [
-            prepared_case(name, known.base_volume(name), known.truth(name), plan)
+            prepared_case(name, known.base_volume(name), known.base_truth(name), plan)
             for name in known.base_names
         ]
         trained = train(
@@ -165,7 +173,8 @@ class Experiment:
         )
         folder = self.work / f"ceiling-{seed}"
         trained = train(
-            cases, plan, output=folder / "training", start=found.read_weights(),
+            cases, plan, output=folder / "training",
+            start=start_weights(Base(found.card, found.read_weights()), plan),
             options=TrainingOptions(device=self.device, resume=True), progress=told("ceiling"),
         )  # fmt: skip
         facts = NetworkFacts("ceiling", "Ceiling", "Learned from the truth.", found.card.license)

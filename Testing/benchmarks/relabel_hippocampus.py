@@ -72,6 +72,9 @@ class Hippocampi:
         found = read_labelmap(self._data / "labelsTr" / name)
         return Labelmap(found.layers, LABELS, found.affine)
 
+    def base_truth(self, name: str) -> Labelmap:
+        return self.truth(name)
+
     def weak_labels(self, method: str, name: str, truth: Labelmap) -> np.ndarray:
         return weak_labels_by(method, self.volume(name), truth)
 
