@@ -55,16 +55,18 @@ LEARNING_RATE = 2e-3
 CORRECTED_SHARE = 0.05
 Row = tuple[str, str, int]
 
+PAPER = RelabelSettings(start="base")
 # The paper's loop first, then what is changed in it, one thing at a time.
 VARIANTS: dict[str, RelabelSettings] = {
-    "paper": RelabelSettings(),
-    "continue": RelabelSettings(start="previous"),
-    "gate 0.8": RelabelSettings(gate=0.8),
-    "cross-fit": RelabelSettings(scheme="cross-fit"),
-    "tri": RelabelSettings(scheme="tri"),
-    "smooth": RelabelSettings(smooths=True),
-    "orthogonal": RelabelSettings(optimizer="orthogonal"),
-    "5 % corrected": RelabelSettings(),
+    "paper": PAPER,
+    "continue": replace(PAPER, start="previous"),
+    "gate 0.8": replace(PAPER, gate=0.8),
+    "cross-fit": replace(PAPER, scheme="cross-fit"),
+    "tri": replace(PAPER, scheme="tri"),
+    "smooth": replace(PAPER, smooths=True),
+    "orthogonal": replace(PAPER, optimizer="orthogonal"),
+    "continue orthogonal": replace(PAPER, start="previous", optimizer="orthogonal"),
+    "5 % corrected": PAPER,
 }
 
 
@@ -226,7 +228,7 @@ class Experiment:
             "dice_to_previous": [row["mean_dice_to_previous"] for row in facts["iterations"]],
             "verdicts": [row["verdict"] for row in facts["iterations"]],
             "kept": last,
-            "base_sha256": sorted({row["base_sha256"] for row in facts["iterations"]}),
+            "start_sha256": sorted({row["start_sha256"] for row in facts["iterations"]}),
             "test_dice": self.test_dice(networks) if networks else None,
         }
 

@@ -1,7 +1,7 @@
 """Turn weak labels into trustworthy ones: a study of cases, a loop of training and predicting.
 
-A study is a folder with an index and every version of every case's labels. Each iteration trains
-a fresh copy of the base network on the current labels, predicts all cases and keeps the answers as
+A study is a folder with an index and every version of every case's labels. Each iteration trains a
+copy of the base network on the current labels, predicts all cases and keeps the answers as
 the next labels. What a person corrects weighs more and stays; what a person accepts is locked.
 
 Examples:
@@ -128,8 +128,9 @@ def _add_run(found: Any) -> None:
             name, type=kind, default=default, metavar=metavar, help=f"{text} (default: {default})"
         )
     loop.add_argument(
-        "--start", choices=("base", "previous"), default="base",
-        help="train a fresh copy of the base, or go on with the iteration before (default: base)",
+        "--start", choices=("base", "previous"), default="previous",
+        help="go on with the network of the iteration before, or train a fresh copy of the base "
+        "each time, as the paper does (default: previous)",
     )  # fmt: skip
     loop.add_argument(
         "--scheme", choices=("one", "cross-fit", "tri"), default="one",

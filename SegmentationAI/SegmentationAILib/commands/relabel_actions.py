@@ -76,7 +76,8 @@ def run_loop(arguments: argparse.Namespace) -> None:
             "holdout_dice": one.holdout_dice,
             "volume_change": one.volume_change,
             "weights_sha256": one.weights_sha256,
-            "base_sha256": one.base_sha256,
+            "base_sha256": study.facts.base_sha256,
+            "start_sha256": one.base_sha256,
             "verdict": one.verdict,
             "seconds": one.seconds,
         }

@@ -43,8 +43,8 @@ class PanelLoop:
             raise SegmentationAIError(
                 _("No case has labels to learn from; draw some, or reopen cases.")
             )
-        said = _("Each iteration trains a fresh copy of {base} for {epochs} epochs on {learned} "
-                 "cases and predicts {predicted}.")  # fmt: skip
+        said = _("Each iteration trains a copy of {base}, or what the iteration before made of it, "
+                 "for {epochs} epochs on {learned} cases and predicts {predicted}.")  # fmt: skip
         text = said.format(
             base=facts.base, epochs=epochs, learned=cost.learned, predicted=cost.predicted
         )

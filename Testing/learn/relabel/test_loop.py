@@ -67,9 +67,10 @@ def test_labels_that_are_a_voxel_off_come_closer_to_the_truth_that_nobody_shows(
     assert second > first
 
 
-def test_every_iteration_starts_from_the_base_network_itself(the_study, the_store):
+def test_as_in_the_paper_every_iteration_starts_from_the_base_network_itself(the_study, the_store):
     trainer = Watched()
-    relabel(the_study, SETTINGS, 2, tools(the_store, train=trainer))
+    settings = RelabelSettings(start="base")
+    relabel(the_study, settings, 2, tools(the_store, train=trainer))
     base = the_store.find("thresholds")
     for call, row in zip(trainer.calls, iterations(the_study), strict=True):
         assert row.base_sha256 == base.card.sha256
@@ -80,8 +81,11 @@ def test_every_iteration_starts_from_the_base_network_itself(the_study, the_stor
 
 def test_going_on_from_the_iteration_before_is_recorded_as_that(the_study, the_store):
     trainer = Watched()
-    relabel(the_study, RelabelSettings(start="previous"), 2, tools(the_store, train=trainer))
+    relabel(the_study, SETTINGS, 2, tools(the_store, train=trainer))
     first, second = iterations(the_study)
+    rows = status(the_study)["iterations"]
+    assert [row["start_sha256"] for row in rows] == [first.base_sha256, first.weights_sha256]
+    assert {row["base_sha256"] for row in rows} == {first.base_sha256}
     assert first.base_sha256 == the_store.find("thresholds").card.sha256
     assert second.base_sha256 == first.weights_sha256
     assert not np.array_equal(

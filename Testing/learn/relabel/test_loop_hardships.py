@@ -137,7 +137,7 @@ def test_a_skipped_copy_of_a_held_out_scan_stops_nothing(the_store, tmp_path):
         connection.execute(
             "UPDATE cases SET voxels_sha256 = ? WHERE id = ?", (held_out.voxels_sha256, other.id)
         )
-    with pytest.raises(SegmentationAIError, match="Skip one of the two"):
+    with pytest.raises(SegmentationAIError, match="Skip or take away one"):
         relabel(study, SETTINGS, 1, tools(the_store))
     skip(study, other.id)
     assert relabel(study, SETTINGS, 1, tools(the_store))[0].is_finished

@@ -79,7 +79,7 @@ def test_settings_come_back_from_their_text():
 
 @pytest.mark.parametrize("text", [
     "[]", "{}", '{"epochs": 1}', settings_to_text(RelabelSettings()).replace("15", '"15"'),
-    settings_to_text(RelabelSettings()).replace('"base"', '"elsewhere"'), "nonsense",
+    settings_to_text(RelabelSettings()).replace('"previous"', '"elsewhere"'), "nonsense",
     settings_to_text(RelabelSettings()).replace("15", "0"),
 ])  # fmt: skip
 def test_settings_that_are_none_are_refused(text):

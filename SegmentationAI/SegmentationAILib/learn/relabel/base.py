@@ -1,4 +1,4 @@
-"""Where an iteration starts: a fresh copy of the base network, and the plan to train it."""
+"""Where an iteration starts: a copy of the base network, and the plan to train it."""
 
 import math
 from collections.abc import Sequence

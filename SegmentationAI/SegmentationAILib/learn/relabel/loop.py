@@ -2,9 +2,10 @@
 
 "Iterative Refinement Algorithm for Liver Segmentation Ground-Truth Generation Using Fine-Tuning
 Weak Labels for CT and Structural MRI": each iteration trains a fresh copy of the base network for
-15 epochs on the labels of the iteration before and predicts the same cases. What a person corrects
-or accepts weighs more and is never replaced. Reference labels play no part: nothing here knows
-where they are.
+15 epochs on the labels of the iteration before and predicts the same cases. Here it goes on with
+the network of the iteration before where nothing else is asked for (see `RelabelSettings`). What a
+person corrects or accepts weighs more and is never replaced. Reference labels play no part: nothing
+here knows where they are.
 """
 
 import time
@@ -114,6 +115,8 @@ def relabel(
             changed, or a scan is both learned from and held out.
         Cancelled: Raised by ``progress``; what is done stays, and the next run goes on.
     """
+    if count < 1:
+        raise SegmentationAIError(f"{count} iterations were asked for; 1 or more are possible.")
     tools = tools or Tools()
     done = []
     with study.running_alone():

@@ -24,8 +24,9 @@ _LARGEST_BYTES: Final = 1 << 16
 class RelabelSettings:
     """How each iteration learns and predicts.
 
-    The defaults of ``epochs``, ``learning_rate`` and ``start`` are those of the liver paper (see
-    `loop`).
+    The defaults of ``epochs`` and ``learning_rate`` are those of the liver paper (see `loop`). That
+    paper starts each iteration from the base; going on from the iteration before was better in all
+    of three repetitions on 80 hippocampi (Dice 0.855 beside 0.847), so it is the default.
 
     Attributes:
         epochs: Of each training: few, so that it learns the domain and not the errors.
@@ -34,8 +35,8 @@ class RelabelSettings:
             0.79 where batches of 8 reached 0.64 (hippocampus, on true labels).
         learning_rate: Highest.
         seed: Of everything random; each iteration and network has a seed of its own from it.
-        start: ``base`` trains a fresh copy of the base network each time; ``previous`` goes on with
-            the network of the iteration before, which learns the errors of its own labels.
+        start: ``previous`` goes on with the network of the iteration before; ``base`` trains a
+            fresh copy of the base network each time.
         scheme: ``one`` network predicts all; ``cross-fit`` predicts each case by a network that
             has not seen its label; ``tri``: three networks, each learns from what the other two
             agree in.
@@ -56,7 +57,7 @@ class RelabelSettings:
     batch_size: int = 0
     learning_rate: float = 1e-3
     seed: int = 0
-    start: Start = "base"
+    start: Start = "previous"
     scheme: Scheme = "one"
     folds: int = 2
     gate: float = NO_GATE

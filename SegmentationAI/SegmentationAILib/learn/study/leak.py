@@ -24,5 +24,6 @@ def check_no_leak(cases: Iterable[Case]) -> None:
         if voxels in learned:
             raise SegmentationAIError(
                 f"{name} is held out and has the same voxels as {learned[voxels]}, which the "
-                "network would learn from: its score would mean nothing. Skip one of the two."
+                "network would learn from: its score would mean nothing. Skip or take away one of "
+                "the two."
             )

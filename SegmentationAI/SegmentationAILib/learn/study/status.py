@@ -34,14 +34,16 @@ def status(study: Study, progress: Progress = IGNORE) -> dict[str, Any]:
         "base_sha256": study.facts.base_sha256,
         "current_iteration": max((i.number for i in finished if not i.is_rolled_back), default=0),
         "weak_dice_to_reference": scores.get(0),
-        "iterations": [_iteration_row(one, scores) for one in finished],
+        "iterations": [_iteration_row(one, study.facts.base_sha256, scores) for one in finished],
         "unfinished_iteration": next((i.number for i in found if not i.is_finished), None),
         "cases": [_case_row(study, case, values) for case in study.cases()],
     }
     return facts
 
 
-def _iteration_row(one: Iteration, scores: Mapping[int, float | None]) -> dict[str, Any]:
+def _iteration_row(
+    one: Iteration, base_sha256: str, scores: Mapping[int, float | None]
+) -> dict[str, Any]:
     return {
         "index": one.number,
         "mean_dice_to_previous": one.dice_to_previous,
@@ -49,7 +51,8 @@ def _iteration_row(one: Iteration, scores: Mapping[int, float | None]) -> dict[s
         "holdout_dice": one.holdout_dice,
         "volume_change": one.volume_change,
         "weights_sha256": one.weights_sha256,
-        "base_sha256": one.base_sha256,
+        "base_sha256": base_sha256,
+        "start_sha256": one.base_sha256,
         "verdict": one.verdict,
         "rolled_back": one.is_rolled_back,
         "seconds": one.seconds,
