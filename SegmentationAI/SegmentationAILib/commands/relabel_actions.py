@@ -127,6 +127,7 @@ def _states_in_words(cases: Sequence[dict[str, Any]]) -> list[str]:
     lines = ["  ".join(f"{state} {number}" for state, number in sorted(counts.items()))]
     for title, names in (
         ("held out", [case["id"] for case in cases if case["held_out"]]),
+        ("with voxels that persons changed", [c["id"] for c in cases if c["keeps_corrections"]]),
         ("without labels", [case["id"] for case in cases if case["state"] == "new"]),
     ):
         if names:

@@ -127,6 +127,8 @@ def test_accepted_labels_stay_and_corrected_voxels_stay(the_study, the_store):
     # The other voxels of that case are predicted.
     assert not np.array_equal(found, layer)
     assert the_study.case("case 1").state == "predicted"
+    rows = {case["id"]: case["keeps_corrections"] for case in status(the_study)["cases"]}
+    assert rows == {"case 0": True, "case 1": True, "case 2": False, "case 3": False}
 
 
 def test_an_accepted_case_whose_volume_was_away_for_one_run_is_still_locked(

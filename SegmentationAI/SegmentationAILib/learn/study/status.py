@@ -70,6 +70,7 @@ def _case_row(study: Study, case: Case, values: Sequence[int]) -> dict[str, Any]
         "seconds_spent": case.seconds_spent,
         "dice_to_previous": dice_to_parent(study, versions, version, values),
         "held_out": case.is_held_out,
+        "keeps_corrections": version is not None and "touched" in version.files,
         "versions": len(versions),
         "who": "" if version is None else version.making.who,
         "reason": case.reason,
