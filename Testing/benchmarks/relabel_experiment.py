@@ -214,21 +214,23 @@ class Experiment:
         settings = self.settings(variant, seed)
         tools = Tools(self.store, self.device)
         while True:
-            done = [one for one in iterations(study) if one.is_finished]
+            # One that was begun with other settings and given up has made nothing.
+            done = [one for one in iterations(study) if one.is_finished and one.weights_sha256]
             if len(done) >= ITERATIONS or (done and done[-1].verdict.startswith("Stopped")):
                 break
             relabel(study, settings, 1, tools, told(f"{level} {variant} {seed}"))
         facts = status(study)
+        made = [row for row in facts["iterations"] if row["weights_sha256"]]
         kept = [one.number for one in done if not one.is_rolled_back]
         last = kept[-1] if kept else 0
         networks = [read_network(study, last, n) for n in range(settings.networks) if last]
         return {
             "weak_dice": facts["weak_dice_to_reference"],
-            "dice": [row["mean_dice_to_reference"] for row in facts["iterations"]],
-            "dice_to_previous": [row["mean_dice_to_previous"] for row in facts["iterations"]],
-            "verdicts": [row["verdict"] for row in facts["iterations"]],
-            "kept": last,
-            "start_sha256": sorted({row["start_sha256"] for row in facts["iterations"]}),
+            "dice": [row["mean_dice_to_reference"] for row in made],
+            "dice_to_previous": [row["mean_dice_to_previous"] for row in made],
+            "verdicts": [row["verdict"] for row in made],
+            "kept": sum(one.number <= last for one in done),
+            "start_sha256": sorted({row["start_sha256"] for row in made}),
             "test_dice": self.test_dice(networks) if networks else None,
         }
 
