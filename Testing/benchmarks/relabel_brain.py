@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from relabel_experiment import Experiment, arguments, main
+from relabel_experiment import Experiment
+from relabel_rows import arguments, main
 
 from SegmentationAILib.core.labelmap import Label, Labelmap
 from SegmentationAILib.core.volume import Volume

@@ -15,7 +15,8 @@ is started again; results are kept in the work folder, one JSON file a row.
 from pathlib import Path
 
 import numpy as np
-from relabel_experiment import Experiment, arguments, main
+from relabel_experiment import Experiment
+from relabel_rows import arguments, main
 from weak_hippocampus import METHODS, weak_labels_by
 
 from SegmentationAILib.core.files import read_labelmap, read_volume
