@@ -85,7 +85,9 @@ def test_two_readers_judge_by_form_and_by_word_and_the_tally_is_theirs(review, t
     worse = {"left": "right", "right": "left"}
     given = [better(bo[0]), better(bo[1]), "tie", worse[better(bo[3])]]
     for number, side in enumerate(given, start=1):
-        assert review("--answer", number, side, "--reader", "Bo")[0] == 0
+        status, said = review("--answer", number, side, "--reader", "Bo")
+        assert status == 0
+        assert ("Bo is a new reader of this review; so far: Anna." in said) == (number == 1)
     status, said = review("--report")
     assert status == 2
     assert "key is sealed" in said

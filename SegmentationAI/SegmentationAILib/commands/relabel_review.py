@@ -107,7 +107,7 @@ def _write_pairs(study: "Study", arguments: argparse.Namespace) -> None:
 
 
 def _answer(study: "Study", arguments: argparse.Namespace) -> None:
-    from ..learn.study.blind_review import form_code_of, give_answer, order_for
+    from ..learn.study.blind_review import form_code_of, give_answer, order_for, reviews
 
     number, reader = _review_of(study, arguments), _reader(arguments)
     order = order_for(study, number, reader)
@@ -116,16 +116,17 @@ def _answer(study: "Study", arguments: argparse.Namespace) -> None:
         given = read_form(arguments.answers, code, f"{reader} in review {number}")
     else:
         given = [Given(pair, side, f"The answer {pair} {side}") for pair, side in arguments.answer]
+    before = _answered(study, number)
     # All are looked at before the first one is kept.
     for place, side in [checked(one, len(order)) for one in given]:
         give_answer(study, number, reader, order[place - 1], side)
-    left = _unanswered(study, number, reader)
+    left = next(row.pairs for row in reviews(study) if row.key == number)
+    left -= _answered(study, number).get(reader, 0)
     facts = {"review": number, "reader": reader, "kept": len(given), "unanswered": left}
-    say(
-        arguments,
-        facts,
-        [f"Kept of {reader}: {counted(len(given), 'answer')}; {counted(left, 'pair')} left."],
-    )
+    lines = [f"Kept of {reader}: {counted(len(given), 'answer')}; {counted(left, 'pair')} left."]
+    if before and reader not in before:
+        lines.append(f"{reader} is a new reader of this review; so far: {', '.join(before)}.")
+    say(arguments, facts, lines)
 
 
 def _close(study: "Study", arguments: argparse.Namespace) -> None:
@@ -148,6 +149,8 @@ def _report(study: "Study", arguments: argparse.Namespace, number: int) -> None:
             f"{agreement['coefficient']} {agreement['value']:.2f} on {agreement['pairs']} pairs "
             "that all readers answered."
         )
+    elif len(facts["readers"]) > 1:
+        lines.append("Agreement is unknown: of too few pairs do all readers have an answer.")
     lines += [f"Key: {facts['secret']}", f"Its SHA-256: {facts['commitment']}"]
     say(arguments, {"review": number, **facts}, lines)
 
@@ -169,11 +172,11 @@ def _review_of(study: "Study", arguments: argparse.Namespace) -> int:
     return int(wanted)
 
 
-def _unanswered(study: "Study", number: int, reader: str) -> int:
+def _answered(study: "Study", number: int) -> dict[str, int]:
+    """Return by reader how many pairs of a review they have answered."""
     from ..learn.study.blind_review import reviews
 
-    row = next(row for row in reviews(study) if row.key == number)
-    return row.pairs - row.answered.get(reader, 0)
+    return next(row.answered for row in reviews(study) if row.key == number)
 
 
 def _reader(arguments: argparse.Namespace) -> str:
