@@ -147,10 +147,14 @@ def test_labels_that_are_right_are_accepted_as_they_are_and_then_locked(
     main(the_words)
     assert main(["relabel", "accept", study, "case 2", "--by", "Anna"]) == 0
     assert "case 2: accepted as it is, version 2." in capsys.readouterr().out
-    weak = str(tmp_path / "weak" / "case 2.nii.gz")
-    for words in (["accept", "case 2"], ["accept", "case 2", weak], ["correct", "case 2", weak]):
+    weak, other = (str(tmp_path / name / "case 2.nii.gz") for name in ("weak", "references"))
+    for words in (["accept", "case 2", other], ["correct", "case 2", weak]):
         assert main(["relabel", words[0], study, *words[1:]]) == 2
         assert "reopen it" in capsys.readouterr().err
+    # The same once more, such as after a kill, is no other version.
+    for words in (["accept", "case 2"], ["accept", "case 2", weak]):
+        assert main(["relabel", words[0], study, *words[1:]]) == 0
+        assert "version 2" in capsys.readouterr().out
     (row,) = (row for row in status(tmp_path, capsys)["cases"] if row["id"] == "case 2")
     assert (row["state"], row["who"], row["versions"]) == ("accepted", "Anna", 2)
 

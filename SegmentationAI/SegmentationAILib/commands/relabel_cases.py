@@ -3,11 +3,14 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core.errors import SegmentationAIError
 from ..learn.study.study import Study
 from .relabel_output import opened, say
 
 if TYPE_CHECKING:
+    from ..core.labelmap import Labelmap
     from ..learn.study.person import Work
     from ..learn.study.records import Case, LabelVersion
 
@@ -53,16 +56,18 @@ def _store(arguments: argparse.Namespace, act: Any, state: str) -> None:
 
     study = opened(arguments)
     case, file = study.case(arguments.case), arguments.file
-    if case.state == "accepted":
-        raise SegmentationAIError(
-            f"The case {case.id} is accepted already; reopen it before other labels are stored."
-        )
     if file is None:
         version = _accepted_as_it_is(study, case, Work(arguments.by, arguments.seconds))
         facts = {"case": case.id, "state": state, "version": version.number}
         say(arguments, facts, [f"{case.id}: {state} as it is, version {version.number}."])
         return
     labels = labelmap_on(read_volume_of(study, case).grid, file, case.volume)
+    if case.state == "accepted":
+        # The same again, such as after a kill that came when it was stored, is no mistake.
+        facts = {"case": case.id, "state": state, "version": case.current}
+        _check_is_the_same(study, case, labels, state)
+        say(arguments, facts, [f"{case.id}: accepted already, version {case.current}."])
+        return
     seen = Seen(_version_seen(arguments, study, labels, state))
     work = Work(arguments.by, arguments.seconds)
     try:
@@ -102,6 +107,18 @@ def _version_seen(
         raise
 
 
+def _check_is_the_same(study: Study, case: "Case", labels: "Labelmap", state: str) -> None:
+    """Raise when an accepted case is to get other labels, or to be corrected."""
+    from ..learn.study.versions import read_version
+
+    version = study.current_version(case.id)
+    now = None if version is None else read_version(study, version).layers[0]
+    if now is None or state != "accepted" or not np.array_equal(now, labels.layers[0]):
+        raise SegmentationAIError(
+            f"The case {case.id} is accepted; reopen it before other labels are stored."
+        )
+
+
 def _accepted_as_it_is(study: Study, case: "Case", work: "Work") -> "LabelVersion":
     from ..learn.study.person import accept
     from ..learn.study.versions import read_version
@@ -109,4 +126,6 @@ def _accepted_as_it_is(study: Study, case: "Case", work: "Work") -> "LabelVersio
     version = study.current_version(case.id)
     if version is None:
         raise SegmentationAIError(f"{case.id} has no labels to accept yet; give their file.")
+    if case.state == "accepted":
+        return version
     return accept(study, case.id, read_version(study, version), work, version.number)
