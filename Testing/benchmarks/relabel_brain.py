@@ -68,7 +68,7 @@ class Brains:
         )),
         labels=LABELS, channels=(Channel("mr"),), modality="MR", orientation="RAS",
         spacing_mm=(SPACING_MM,) * 3, intensity=Intensity("zscore"), patch_size=(40, 40, 40),
-        batch_size=2, epochs=40, steps_per_epoch=100, learning_rate=2e-3, optimizer="orthogonal",
+        batch_size=2, epochs=100, steps_per_epoch=100, learning_rate=2e-3, optimizer="orthogonal",
         seed=1, validation_fraction=0.0,
     )  # fmt: skip
     base_facts = NetworkFacts(
