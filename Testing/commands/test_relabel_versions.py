@@ -5,14 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from study_files import BASE_SHA256, made_study, shifted, truth
+from study_files import iterate, made_study, shifted, truth
 
 from SegmentationAILib.__main__ import main
 from SegmentationAILib.core.files import read_labelmap, write_labelmap
-from SegmentationAILib.learn.study.iterations import Outcome, begin, finish, inputs_of
 from SegmentationAILib.learn.study.person import Work, correct, corrected_voxels
-from SegmentationAILib.learn.study.records import Making
-from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
+from SegmentationAILib.learn.study.versions import read_version
 
 WEAK, PREDICTED = shifted(truth(0)).layers[0], shifted(truth(0), 3).layers[0]
 ONE, TWO = np.s_[:3, 2:5, 1:4], np.s_[:2, :2, :1]
@@ -21,15 +19,6 @@ ONE, TWO = np.s_[:3, 2:5, 1:4], np.s_[:2, :2, :1]
 @pytest.fixture
 def the_study(tmp_path):
     return made_study(tmp_path, 2)
-
-
-def iterate(study, off=3):
-    one = begin(study, "{}", BASE_SHA256)
-    for name, version in inputs_of(study, one.number).items():
-        making = Making("predicted", weights_sha256="d" * 64, iteration=one.number)
-        labels = shifted(truth(int(name.split()[1])), off)
-        add_version(study, name, NewVersion(labels, making, is_current=False), version.number)
-    finish(study, one.number, Outcome("d" * 64, 0.9, 0.1, None, "Goes on.", True, 1.0))
 
 
 def exported(study, folder, ending):

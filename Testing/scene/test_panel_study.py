@@ -7,20 +7,15 @@ import numpy as np
 import pytest
 import slicer
 from desk_link import DeskLink
-from study_files import BASE_SHA256, LABELS, SHAPE, made_study, shifted, truth
+from study_files import LABELS, SHAPE, iterate, made_study, shifted, truth
 
 from SegmentationAILib.core.labelmap import Labelmap
 from SegmentationAILib.learn.study.iterations import (
-    Outcome,
-    begin,
-    finish,
-    inputs_of,
     roll_back,
 )
 from SegmentationAILib.learn.study.person import Work, correct, corrected_voxels
-from SegmentationAILib.learn.study.records import Making
 from SegmentationAILib.learn.study.refused_edits import refused_of
-from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
+from SegmentationAILib.learn.study.versions import read_version
 from SegmentationAILib.scene.panel_study import PanelStudy
 from SegmentationAILib.scene.placement import matrix_from_affine
 from SegmentationAILib.scene.segment_editors import SegmentEditors
@@ -31,15 +26,6 @@ from SegmentationAILib.scene.vtk_voxels import scalars_from_voxels
 # Three places in which no prediction of these tests has a structure.
 ONE, TWO, THREE = np.s_[:3, 2:5, 1:4], np.s_[:2, :2, :1], np.s_[:3, 8:10, :2]
 WEAK, PREDICTED = shifted(truth(0)).layers[0], shifted(truth(0), 3).layers[0]
-
-
-def iterate(study, off=3):
-    one = begin(study, "{}", BASE_SHA256)
-    for name, version in inputs_of(study, one.number).items():
-        making = Making("predicted", weights_sha256="d" * 64, iteration=one.number)
-        labels = shifted(truth(int(name.split()[1])), off)
-        add_version(study, name, NewVersion(labels, making, is_current=False), version.number)
-    finish(study, one.number, Outcome("d" * 64, 0.9, 0.1, None, "Goes on.", True, 1.0))
 
 
 def painted(layer, *places):

@@ -23,22 +23,7 @@ from SegmentationAILib.networks.install import InstallRequest, install
 
 ANNA = Work("Anna", 30.0)
 SETTINGS = RelabelSettings()
-
-
-@pytest.fixture(autouse=True)
-def _without_conversion(monkeypatch):
-    """Torch runs the networks of thresholds: converting each takes longer than all else here."""
-    monkeypatch.setattr("SegmentationAILib.networks.build.openvino_is_there", lambda: False)
-
-
-@pytest.fixture
-def the_store(a_home):
-    return store_with_base(a_home)
-
-
-@pytest.fixture
-def the_study(the_store, tmp_path):
-    return relabel_study(tmp_path / "s", the_store)
+pytestmark = pytest.mark.usefixtures("without_conversion")
 
 
 class Watched:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from relabel_study import relabel_study, store_with_base, tools
+from relabel_study import relabel_study, tools
 from scipy.ndimage import binary_erosion
 from study_files import LABELS, truth
 
@@ -20,19 +20,7 @@ from SegmentationAILib.learn.study.study import open_study
 SETTINGS = RelabelSettings()
 
 
-@pytest.fixture(autouse=True)
-def _without_conversion(monkeypatch):
-    monkeypatch.setattr("SegmentationAILib.networks.build.openvino_is_there", lambda: False)
-
-
-@pytest.fixture
-def the_store(a_home):
-    return store_with_base(a_home)
-
-
-@pytest.fixture
-def the_study(the_store, tmp_path):
-    return relabel_study(tmp_path / "s", the_store)
+pytestmark = pytest.mark.usefixtures("without_conversion")
 
 
 def damage(study, version):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from study_files import BASE_SHA256, made_study, scan, shifted, truth
+from study_files import iterate, made_study, scan, shifted, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.labelmap import Labelmap
@@ -11,10 +11,7 @@ from SegmentationAILib.learn.study.case_history import (
     case_history,
     slice_of_largest_change,
 )
-from SegmentationAILib.learn.study.iterations import Outcome, begin, finish, inputs_of
 from SegmentationAILib.learn.study.person import Work, accept, correct
-from SegmentationAILib.learn.study.records import Making
-from SegmentationAILib.learn.study.versions import NewVersion, add_version
 
 WHO = Work("Anna", 1.0)
 PLACE = 2
@@ -23,15 +20,6 @@ PLACE = 2
 @pytest.fixture
 def the_study(tmp_path):
     return made_study(tmp_path, 2)
-
-
-def iterate(study, off):
-    one = begin(study, "{}", BASE_SHA256)
-    for name, version in inputs_of(study, one.number).items():
-        making = Making("predicted", weights_sha256="d" * 64, iteration=one.number)
-        labels = shifted(truth(int(name.split()[1])), off)
-        add_version(study, name, NewVersion(labels, making, is_current=False), version.number)
-    finish(study, one.number, Outcome("d" * 64, 0.9, 0.1, None, "Goes on.", True, 1.0))
 
 
 def painted(labels, rows=slice(None)):

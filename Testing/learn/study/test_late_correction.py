@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from study_files import BASE_SHA256, LABELS, made_study, shifted, truth
+from study_files import LABELS, iterate, made_study, shifted, truth
 
 from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.labelmap import Labelmap
-from SegmentationAILib.learn.study.iterations import Outcome, begin, finish, inputs_of, roll_back
+from SegmentationAILib.learn.study.iterations import roll_back
 from SegmentationAILib.learn.study.late_correction import (
     Seen,
     accept_what_was_seen,
@@ -14,19 +14,9 @@ from SegmentationAILib.learn.study.late_correction import (
     correct_what_was_seen,
 )
 from SegmentationAILib.learn.study.person import Work, correct, corrected_voxels
-from SegmentationAILib.learn.study.records import Making
-from SegmentationAILib.learn.study.versions import NewVersion, add_version, read_version
+from SegmentationAILib.learn.study.versions import read_version
 
 ANNA = Work("Anna", 30.0)
-
-
-def iterate(study, off):
-    one = begin(study, "{}", BASE_SHA256)
-    for name, version in inputs_of(study, one.number).items():
-        making = Making("predicted", weights_sha256="d" * 64, iteration=one.number)
-        labels = shifted(truth(int(name.split()[1])), off)
-        add_version(study, name, NewVersion(labels, making, is_current=False), version.number)
-    finish(study, one.number, Outcome("d" * 64, 0.9, 0.1, None, "Goes on.", True, 1.0))
 
 
 @pytest.fixture
