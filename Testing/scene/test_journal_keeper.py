@@ -272,6 +272,28 @@ def test_a_node_that_was_saved_gets_the_journals_state_and_its_scan(
     )
 
 
+def test_restoring_leaves_a_segmentation_alone_that_this_session_has_worked_on(
+    a_scene, a_keeper, a_ticker, tmp_path
+):
+    """After a crash the same scan and network give the same node ID and name again."""
+    node = node_from_labelmap(a_labelmap(), a_scene, a_volume_node(a_scene), "Result")
+    painted(a_scene, node, "Segment_2", a_box((2, 9), (0, 6), (1, 4)))
+    a_ticker.turn()
+    later = headless_slicer().scene
+    keeper = JournalKeeper(later, tmp_path / "later", PlainTicker())
+    newer = node_from_labelmap(a_labelmap(1), later, a_volume_node(later), "Result")
+    assert newer.GetID() == node.GetID()
+    painted(later, newer, "Segment_1", a_box((0, 17), (0, 2), (0, 13)))
+    before = facts_of(newer)
+    (back,), notes = keeper.restore(a_keeper.journal.path)
+    assert facts_of(back) == facts_of(node)
+    assert back is not newer
+    assert [fact[4] for fact in facts_of(newer)] == [fact[4] for fact in before]
+    assert back.GetName() == "Result (restored)"
+    assert "'Result (restored)'" in notes[0]
+    keeper.close()
+
+
 def test_without_its_transform_the_voxels_lie_where_they_lay(a_scene, a_keeper, a_ticker):
     transform = a_scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     move = np.diag([1.0, 1, 1, 1])

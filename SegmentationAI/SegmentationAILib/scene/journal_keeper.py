@@ -101,13 +101,17 @@ class JournalKeeper:
     def restore(self, path: Path) -> tuple[list[slicer.vtkMRMLSegmentationNode], tuple[str, ...]]:
         """Bring an abandoned journal's segmentations into the scene, and take its file over.
 
+        A segmentation that was made or edited since it was loaded is left as it is.
+
         Returns:
             The segmentations, and notes about what could not be brought back.
 
         Raises:
             FileFormatError: The file is not a journal, or not one that this version reads.
         """
-        nodes, notes = restore_journal(path, self._scene)
+        self.flush()
+        newer = {i for i, one in self._nodes.items() if one.is_in_journal} | set(self._touched)
+        nodes, notes = restore_journal(path, self._scene, newer)
         for node in nodes:
             self._touched[node.GetID()] = True
         self.flush()

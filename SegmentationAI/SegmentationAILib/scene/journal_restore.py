@@ -1,5 +1,6 @@
 """From the records of a journal to segmentations: voxels, names, colors and IDs as they were."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,17 @@ def abandoned_work(folder: Path) -> list[AbandonedWork]:
 
 
 def restore_journal(
-    path: Path, scene: slicer.vtkMRMLScene
+    path: Path, scene: slicer.vtkMRMLScene, newer: Collection[str] = ()
 ) -> tuple[list[slicer.vtkMRMLSegmentationNode], tuple[str, ...]]:
     """Bring the segmentations of a journal into a scene.
 
     A segmentation of the same node ID and name, as after loading the saved scene, gets the state of
     the journal; otherwise a new one is added.
+
+    Args:
+        path: The journal.
+        scene: Gets the segmentations.
+        newer: IDs of nodes that hold work of this session: the journal's state comes beside them.
 
     Raises:
         FileFormatError: The file is not a journal, or not one that this version reads.
@@ -74,7 +80,8 @@ def restore_journal(
     records, notes = read_journal(path)
     all_notes = list(notes)
     nodes = [
-        _restored(node_id, node, scene, all_notes) for node_id, node in _replayed(records).items()
+        _restored(node_id, node, scene, node_id in newer, all_notes)
+        for node_id, node in _replayed(records).items()
     ]
     return nodes, tuple(all_notes)
 
@@ -111,13 +118,18 @@ def _replayed(records: list[Record]) -> dict[str, _Node]:
 
 
 def _restored(
-    node_id: str, state: _Node, scene: slicer.vtkMRMLScene, notes: list[str]
+    node_id: str, state: _Node, scene: slicer.vtkMRMLScene, is_newer: bool, notes: list[str]
 ) -> slicer.vtkMRMLSegmentationNode:
     """Return the node with the state of the journal."""
     name = str(state.facts.get("name", "Restored"))
     node = scene.GetNodeByID(node_id)
     if node is None or node.GetName() != name or not node.IsA("vtkMRMLSegmentationNode"):
         node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    elif is_newer:
+        # IDs and names of results are the same in every session that begins with the same scan.
+        beside = scene.GenerateUniqueName(f"{name} (restored)")
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", beside)
+        notes.append(f"'{name}' holds work of this session and was left; see '{beside}' beside it.")
     volume = _volume(state, scene, notes)
     transform = scene.GetNodeByID(state.facts["transform"]) if state.facts["transform"] else None
     world = np.array(state.facts["world"], np.float64).reshape(4, 4)
