@@ -29,7 +29,7 @@ import torch
 from SegmentationAILib.core.files import read_labelmap, read_volume
 from SegmentationAILib.core.prompts import PointPrompt
 from SegmentationAILib.core.volume import Grid, Volume
-from SegmentationAILib.learn.plan import plan_from_bytes
+from SegmentationAILib.learn.plan_file import plan_from_bytes
 from SegmentationAILib.networks.card import License
 from SegmentationAILib.networks.device import CPU
 from SegmentationAILib.networks.segmenter import Segmenter, open_segmenter

@@ -13,7 +13,8 @@ from SegmentationAILib.learn.dataset import Dataset, read_dataset
 from SegmentationAILib.learn.dataset_checks import check_dataset
 from SegmentationAILib.learn.default_plan import default_plan
 from SegmentationAILib.learn.fingerprint import fingerprint_of
-from SegmentationAILib.learn.plan import plan_from_json, plan_to_json
+from SegmentationAILib.learn.plan_file import plan_from_json, plan_to_json
+from SegmentationAILib.learn.plan_words import words_of_plan
 from SegmentationAILib.learn.planned_architecture import TRAINABLE_NAMES, divisors_of
 from SegmentationAILib.learn.training_machine import TrainingMachine
 from SegmentationAILib.networks.card import Channel
@@ -99,7 +100,7 @@ def test_thick_slices_that_are_few_are_seen_one_at_a_time():
     assert plan.orientation == "ALS"
     assert plan.patch_size[2] == 1
     assert len(divisors_of(plan.architecture)) == 2
-    assert "12 slices of 8 mm" in plan.words()
+    assert "12 slices of 8 mm" in words_of_plan(plan)
     assert plan.spacing_mm == (1.2, 1.2, 8.0)
 
 

@@ -78,13 +78,14 @@ def _trained(
 ) -> tuple["TrainingJob", "TrainedNetwork"]:
     from ..core.errors import Cancelled
     from ..learn.across_processes import process_number
+    from ..learn.plan_words import words_of_plan
     from ..learn.training_job import planned_job, run_job
 
     request = _request(arguments)
     job = planned_job(request, progress=progress.part(0.0, 0.02))
     if process_number() == 0:
         print(job.report.words())
-        print(job.plan.words())
+        print(words_of_plan(job.plan))
         if request.minutes is not None:
             print(f"It is ended by the clock after {request.minutes:g} minutes of training.")
         held_out = len(job.split.hold_out)

@@ -22,7 +22,8 @@ from ..resources import OWNER_ONLY, data_folder
 from .cached_case import DamagedEntryError, read_entry, write_entry
 from .case_reader import read_case, sha256_of_files
 from .dataset import CaseFiles, Dataset
-from .plan import TrainingPlan, plan_to_json
+from .plan import TrainingPlan
+from .plan_file import plan_to_json
 from .prepare_case import prepared_case
 from .training_case import PreparedCase
 

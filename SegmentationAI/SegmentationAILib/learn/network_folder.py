@@ -19,7 +19,7 @@ from ..networks.store import WEIGHTS
 from ..networks.training_record import LabelScore, Parent, TrainingRecord
 from ..networks.weights import sha256_of
 from .frozen_layers import Freeze
-from .plan import plan_to_json
+from .plan_file import plan_to_json
 from .trainer import TrainedNetwork
 from .training_case import PreparedCase
 from .training_folder import hashes_of, sha256_of_cases

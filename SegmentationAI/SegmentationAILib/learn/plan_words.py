@@ -1,12 +1,8 @@
 """A training plan in words: what the person reads before it begins."""
 
-from __future__ import annotations
+from typing import Final
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from .plan import TrainingPlan
+from .plan import ExpectedCost, TrainingPlan
 
 _RULES: Final = {
     "none": "left as they are",
@@ -19,23 +15,6 @@ _RULES: Final = {
     "clip": "cut to a fixed range and scaled",
 }
 MOST_NAMES: Final = 6
-
-
-@dataclass(frozen=True)
-class ExpectedCost:
-    """What a training will cost on this machine.
-
-    Attributes:
-        seconds: Wall clock, all epochs.
-        memory_mib: Peak of the training's process beyond what it needs to start.
-        weights: How many numbers the network has.
-        basis: How the figures were found, a phrase such as ``a half-second measurement``.
-    """
-
-    seconds: float
-    memory_mib: float
-    weights: int
-    basis: str
 
 
 def words_of_plan(plan: TrainingPlan) -> str:

@@ -20,8 +20,7 @@ from ..core.errors import SegmentationAIError
 from ..networks.device import physical_cores
 from ..networks.registry import build
 from ..networks.trainable import TrainableNetwork, TrainingForm
-from .plan import Precision, TrainingPlan
-from .plan_words import ExpectedCost
+from .plan import ExpectedCost, Precision, TrainingPlan
 from .training_history import TrainingHistory
 from .training_machine import TrainingMachine
 

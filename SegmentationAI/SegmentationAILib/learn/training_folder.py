@@ -14,7 +14,8 @@ from ..core.errors import SegmentationAIError
 from .across_processes import of_first_process, process_number
 from .checkpoint_file import State, load_checkpoint, save_checkpoint
 from .frozen_layers import Freeze
-from .plan import TrainingPlan, plan_to_bytes
+from .plan import TrainingPlan
+from .plan_file import plan_to_bytes
 from .training_case import PreparedCase
 
 PLAN, CURVES, CHECKPOINTS, TENSORBOARD = "plan.json", "training.jsonl", "checkpoints", "tensorboard"

@@ -24,7 +24,8 @@ from .default_plan import default_plan
 from .fingerprint import fingerprint_of
 from .frozen_layers import Freeze
 from .network_folder import NetworkFacts, write_network
-from .plan import OptimizerName, TrainingPlan, plan_from_bytes, with_cost
+from .plan import OptimizerName, TrainingPlan
+from .plan_file import plan_from_bytes
 from .planned_architecture import check_trainable
 from .split import Split, hold_out_split
 from .starting_weights import starting_weights
@@ -198,7 +199,7 @@ def _new_plan(
     if base is not None:
         plan = transfer_plan(plan, base[0], request.freeze)
     plan = replace(plan, optimizer=request.optimizer, epochs=request.epochs or plan.epochs)
-    return with_cost(plan, expected_cost(plan, machine))
+    return replace(plan, expected=expected_cost(plan, machine))
 
 
 def _plannable(name: str) -> str | None:

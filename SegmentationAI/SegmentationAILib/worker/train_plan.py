@@ -8,6 +8,7 @@ from ..core.errors import SegmentationAIError
 from ..core.progress import Progress
 from ..learn.dataset import read_dataset
 from ..learn.dataset_checks import CheckReport, check_dataset
+from ..learn.plan_words import words_of_plan
 from ..learn.training_folder import CHECKPOINTS
 from ..learn.training_job import TrainingJob, TrainingRequest, planned_job
 from ..networks.store import NetworkStore
@@ -64,7 +65,7 @@ def plan_facts(
     if job is None:
         return facts
     split, expected = job.split, job.plan.expected
-    words = [job.plan.words()]
+    words = [words_of_plan(job.plan)]
     if request.minutes is not None:
         words.append(f"It is ended by the clock after {request.minutes:g} minutes of training.")
     words.append(f"{len(split.training)} cases to learn from, {len(split.hold_out)} held out.")

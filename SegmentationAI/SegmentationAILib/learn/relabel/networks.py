@@ -19,7 +19,8 @@ from ...networks.store import WEIGHTS
 from ...networks.training_record import Parent
 from ...networks.weights import Weights, read_weights
 from ..network_folder import NetworkFacts, write_network
-from ..plan import TrainingPlan, plan_to_bytes
+from ..plan import TrainingPlan
+from ..plan_file import plan_to_bytes
 from ..study.study import NETWORKS, Study
 from ..trainer import TrainedNetwork
 from ..training_case import PreparedCase
