@@ -83,6 +83,8 @@ def test_the_other_segments_of_a_file_survive_voxel_for_voxel(a_case, a_sphere_v
         (["--network", "brain-any-contrast", "--engine", "geodesic"], "without a network"),
         (["--channel", "T2"], "ROLE=PATH"),
         (["--segmentation", "p.json"], "p.json"),
+        (["--report", "nowhere/r.json"], "r.json was not written: its folder is not there"),
+        (["--report", "p.json"], "p.json was not written: it is read here"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_writes_nothing(a_case, capsys, words, found):

@@ -104,6 +104,9 @@ def test_dropout_is_refused_of_a_network_without_and_of_a_server(
     [
         (["--output", "out.xyz"], "cannot be written as out.xyz"),
         (["--output", "nowhere/out.nii"], "folder"),
+        (["--output", "o.nii", "--report", "nowhere/r.json"], "r.json was not written: its folder"),
+        (["--output", "o.nrrd", "--uncertainty", "./o.nrrd"], "was named for two results"),
+        (["--output", "scan.nii.gz"], "scan.nii.gz was not written: it is read here"),
         (["--output", "o.nii", "--labels", "Liver"], "this network has: Sphere, Never"),
         (["--output", "o.nii", "--channel", "T2"], "ROLE=PATH is expected"),
         (["--output", "o.nii", "--overlap", "1"], "0 to under 1"),

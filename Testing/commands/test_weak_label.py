@@ -179,6 +179,8 @@ def test_network_labels_are_weak_and_name_the_network(a_scan, an_installed_netwo
         (["otsu", "--within", "other.nrrd"], "same grid"),
         (["markov", "--beta", "nan"], "not a finite number"),
         (["kmeans", "--seed", "-1"], "whole number"),
+        (["otsu", "--report", "nowhere/r.json"], "r.json was not written: its folder is not there"),
+        (["otsu", "--report", "scan.nii.gz"], "scan.nii.gz was not written: it is read here"),
         (["magic"], "invalid choice"),
     ],
 )

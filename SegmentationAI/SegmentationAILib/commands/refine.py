@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .output_files import check_outputs
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
 
@@ -78,13 +79,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer the prompts of a file."""
     # These load numpy and more; --help and a wrong option must not wait for them.
-    from ..core.files import check_target, write_labelmap
+    from ..core.files import write_labelmap
     from ..core.prompt_file import read_prompts
     from ..refine.engines import check_engine
-    from .segment import write_report
+    from .segment import channels_of, write_report
 
     started = time.perf_counter()
-    check_target(arguments.output, "segmentation")
+    check_outputs(
+        arguments.output,
+        report=arguments.report,
+        # What is corrected may be replaced by what comes of it.
+        inputs=[arguments.volume, arguments.prompts, *channels_of(arguments.channel).values()],
+    )
     if arguments.engine != "growcut":
         check_engine(arguments.engine or _default_engine())
     _check_kept(arguments)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .output_files import check_outputs
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
 
@@ -100,13 +101,17 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Segment one volume."""
     # These load torch; --help and a wrong option must not wait for it.
-    from ..core.files import check_target, read_volume, write_labelmap, write_volume
+    from ..core.files import read_volume, write_labelmap, write_volume
     from ..core.pipeline import Options
 
     started = time.perf_counter()
-    check_target(arguments.output, "segmentation")
-    if arguments.uncertainty is not None:
-        check_target(arguments.uncertainty, "volume")
+    channels = channels_of(arguments.channel)
+    check_outputs(
+        arguments.output,
+        arguments.uncertainty,
+        arguments.report,
+        inputs=[arguments.volume, *channels.values()],
+    )
     with progress_line() as progress:
         segment_it = _opened(arguments)
         options = Options(
@@ -118,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         progress(0.0, f"Reading {arguments.volume.name}")
         volume = read_volume(arguments.volume)
-        others = {role: read_volume(path) for role, path in channels_of(arguments.channel).items()}
+        others = {role: read_volume(path) for role, path in channels.items()}
         read_seconds = time.perf_counter() - started
         result = segment_it(volume, others, options, progress.part(0.05, 0.95))
         writing = time.perf_counter()

@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .output_files import check_outputs
 from .progress_line import progress_line
 from .research_notice import show_research_notice_once
 from .weak_label_methods import METHODS, Method
@@ -63,13 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Label one volume."""
     # These load SimpleITK or torch; --help and a wrong option must not wait for them.
-    from ..core.files import check_target, write_labelmap
+    from ..core.files import write_labelmap
     from ..learn.weak_labels.weak_labelmap import signed
     from .segment import write_report
 
     started = time.perf_counter()
     method: Method = METHODS[arguments.method]
-    check_target(arguments.output, "segmentation")
+    check_outputs(arguments.output, report=arguments.report, inputs=[arguments.volume])
     with progress_line() as progress:
         progress(0.0, f"Reading {arguments.volume.name}")
         made = method.label(arguments, progress.part(0.02, 0.97))
