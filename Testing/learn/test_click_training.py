@@ -4,7 +4,7 @@ import torch
 from SegmentationAILib.learn import click_training
 from SegmentationAILib.learn.click_samples import SIDE, Sample
 from SegmentationAILib.learn.click_training import ClickTraining
-from SegmentationAILib.learn.training_run import Schedule
+from SegmentationAILib.learn.timed_training import Schedule
 from SegmentationAILib.networks.architectures.click_unet import ClickUNet
 
 

@@ -17,14 +17,13 @@ import argparse
 import json
 import logging
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..networks.architectures.two_scale_unet import TwoScaleUNet
 from .brain_structures import CHANNELS, STRUCTURES
@@ -34,15 +33,14 @@ from .deform import DeformationRanges
 from .label_map_head import LabelMapHead, read_heads
 from .start_from_coarse import start_from_coarse
 from .synthesize import Head, Synthesis, synthesize
-from .training_run import Schedule, TrainingRun
+from .timed_training import CHECKPOINT, Schedule, export_halved
+from .two_scale_training import TwoScaleTraining
 from .volume_stream import StreamSettings, volume_stream
 
 logger = logging.getLogger(__name__)
 
 HELD_OUT = ("training_seg_05.nii.gz", "training_seg_18.nii.gz")
 WIDTHS = (32, 64, 128, 96)
-SAVE_EVERY_MINUTES = 2.5
-VALIDATE_EVERY_MINUTES = 10.0
 VALIDATION_SHAPE = (160, 192, 160)
 CONTRASTS: tuple[Contrast, ...] = ("T1", "T2", "FLAIR", "random")
 # A held-out head as a person would bring it: whole, little tilted, not warped.
@@ -68,9 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     network = TwoScaleUNet(out_channels=CHANNELS, widths=WIDTHS)
     if options.start:
         start_from_coarse(network, load_file(options.start))
-    run = TrainingRun(network, Schedule(options.minutes), options.seed)
+    run = TwoScaleTraining(network, Schedule(options.minutes), options.seed)
     if options.resume:
-        run.load(options.output / "checkpoint.pt")
+        run.load(options.output / CHECKPOINT)
     settings = StreamSettings(Synthesis(), seed=options.seed, processes=options.processes)
     validation = validation_volumes(read_heads(held_out), options.seed)
     train(run, read_heads(trained), settings, validation, options.output)
@@ -78,40 +76,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(
-    run: TrainingRun,
+    run: TwoScaleTraining,
     heads: list[LabelMapHead],
     settings: StreamSettings,
     validation: dict[str, list[tuple[np.ndarray, np.ndarray]]],
     output: Path,
 ) -> None:
     """Train until the schedule's minutes have passed, saving and validating on the way."""
-    losses: list[float] = []
+
+    def validated(loss: float) -> None:
+        _validate(run, validation, output, loss)
+
     with volume_stream(heads, settings, run.fraction) as (samples, fraction):
-        # Starting the processes is not training.
-        losses.append(run.learn(*next(samples)))
-        run.start_clock()
-        saved = validated = run.minutes
-        started, first_step = time.monotonic(), run.step
-        while run.fraction < 1.0:
-            losses.append(run.learn(*next(samples)))
+
+        def learn() -> float:
+            loss = run.learn(*next(samples))
             fraction.value = run.fraction
-            if run.step - first_step == 30:
-                _log_estimate(run, (time.monotonic() - started) / 30)
-            if run.step % 50 == 0:
-                logger.info(
-                    "step %d, minute %.1f, loss %.4f", run.step, run.minutes, np.mean(losses[-50:])
-                )
-            if run.minutes - saved >= SAVE_EVERY_MINUTES:
-                run.save(output / "checkpoint.pt")
-                saved = run.minutes
-            if run.minutes - validated >= VALIDATE_EVERY_MINUTES:
-                _validate(run, validation, output, float(np.mean(losses[-300:])))
-                validated = run.minutes
-    run.save(output / "checkpoint.pt")
+            return loss
+
+        # Starting the processes is not training.
+        learn()
+        loss = run.run(learn, validated, output)
     offsets = volume_offsets(run.averaged, calibration_volumes(heads, settings))
     add_offsets(run.averaged, offsets)
     logger.info("offsets %s", np.round(offsets, 2).tolist())
-    _validate(run, validation, output, float(np.mean(losses[-300:])))
+    validated(loss)
 
 
 def validation_volumes(
@@ -169,17 +158,8 @@ def dice_per_structure(
     return np.array(rows)
 
 
-def export(network: TwoScaleUNet, path: Path) -> None:
-    """Write the weights in half precision: half the size, and the answers stay the same."""
-    tensors = {name: t.half().contiguous() for name, t in network.state_dict().items()}
-    metadata = {"architecture": "two_scale_unet", "widths": ",".join(map(str, WIDTHS))}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata=metadata)
-    beside.replace(path)
-
-
 def _validate(
-    run: TrainingRun,
+    run: TwoScaleTraining,
     validation: dict[str, list[tuple[np.ndarray, np.ndarray]]],
     output: Path,
     loss: float,
@@ -194,14 +174,8 @@ def _validate(
     with (output / "validation.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     logger.info("validation %s", json.dumps(line))
-    export(run.averaged, output / "brain-any-contrast.safetensors")
-
-
-def _log_estimate(run: TrainingRun, seconds: float) -> None:
-    left = run.schedule.minutes - run.minutes
-    logger.info(
-        "%.2f s a step: about %d steps in the %.0f minutes left", seconds, left * 60 / seconds, left
-    )
+    metadata = {"architecture": "two_scale_unet", "widths": ",".join(map(str, WIDTHS))}
+    export_halved(run.averaged, output / "brain-any-contrast.safetensors", metadata)
 
 
 def _parser() -> argparse.ArgumentParser:

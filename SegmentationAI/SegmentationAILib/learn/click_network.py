@@ -18,12 +18,9 @@ import argparse
 import json
 import logging
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from ..networks.architectures.click_unet import ClickUNet
 from .click_samples import BrainSource, LabeledScan, ProceduralSource, ScanSource, read_scan
@@ -31,7 +28,7 @@ from .click_stream import ClickSources, SamplePool, click_stream
 from .click_training import ClickTraining
 from .click_validation import CLICKS, Question, answer_of, dice_after_clicks, questions
 from .label_map_head import LabelMapHead, read_heads
-from .training_run import Schedule
+from .timed_training import CHECKPOINT, Schedule, export_halved
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +38,6 @@ HELD_OUT_ORGANS = (2, 3, 52, 31)
 # Voxel sizes at which the scans are read: from about their own to where an organ fits the patch.
 TORSO_SPACING_MM = (2.0, 6.0)
 DICOM_SPACING_MM = (0.9, 4.0)
-SAVE_EVERY_MINUTES = 2.5
-VALIDATE_EVERY_MINUTES = 10.0
 VALIDATION_SEED = 77
 
 
@@ -57,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     scans = _scans(options.ct, options.ct_dicom)
     run = ClickTraining(ClickUNet(), Schedule(options.minutes), options.seed)
     if options.resume:
-        run.load(options.output / "checkpoint.pt")
+        run.load(options.output / CHECKPOINT)
     asked = {
         "objects": questions(ProceduralSource(), 20, VALIDATION_SEED),
         "brain": questions(BrainSource(held_out), 16, VALIDATION_SEED),
@@ -73,26 +68,11 @@ def train(
     run: ClickTraining, pool: SamplePool, asked: dict[str, list[Question]], output: Path
 ) -> None:
     """Train until the schedule's minutes have passed, saving and validating on the way."""
-    losses: list[float] = []
-    run.start_clock()
-    saved = validated = run.minutes
-    started, first_step = time.monotonic(), run.step
-    while run.fraction < 1.0:
-        losses.append(run.learn(pool))
-        if run.step - first_step == 30:
-            _log_estimate(run, (time.monotonic() - started) / 30)
-        if run.step % 100 == 0:
-            logger.info(
-                "step %d, minute %.1f, loss %.4f", run.step, run.minutes, np.mean(losses[-100:])
-            )
-        if run.minutes - saved >= SAVE_EVERY_MINUTES:
-            run.save(output / "checkpoint.pt")
-            saved = run.minutes
-        if run.minutes - validated >= VALIDATE_EVERY_MINUTES:
-            validate(run, asked, output, float(np.mean(losses[-300:])))
-            validated = run.minutes
-    run.save(output / "checkpoint.pt")
-    validate(run, asked, output, float(np.mean(losses[-300:] or [np.nan])))
+
+    def validated(loss: float) -> None:
+        validate(run, asked, output, loss)
+
+    validated(run.run(lambda: run.learn(pool), validated, output))
 
 
 def validate(
@@ -107,15 +87,7 @@ def validate(
     with (output / "validation.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     logger.info("validation %s", json.dumps(line))
-    export(run.averaged, output / "click.safetensors")
-
-
-def export(network: ClickUNet, path: Path) -> None:
-    """Write the weights in half precision; the file appears whole or not at all."""
-    tensors = {name: t.half().contiguous() for name, t in network.state_dict().items()}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={"architecture": "click_unet"})
-    beside.replace(path)
+    export_halved(run.averaged, output / "click.safetensors", {"architecture": "click_unet"})
 
 
 def _heads(folder: Path) -> tuple[list[LabelMapHead], list[LabelMapHead]]:
@@ -135,13 +107,6 @@ def _scans(torso: Path, dicom: Path | None) -> list[LabeledScan]:
     if dicom is not None:
         scans.append(read_scan(dicom / "series", dicom / "labels.nii.gz", DICOM_SPACING_MM))
     return scans
-
-
-def _log_estimate(run: ClickTraining, seconds: float) -> None:
-    left = run.schedule.minutes - run.minutes
-    logger.info(
-        "%.2f s a step: about %d steps in the %.0f minutes left", seconds, left * 60 / seconds, left
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

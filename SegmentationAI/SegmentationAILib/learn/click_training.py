@@ -1,9 +1,7 @@
-"""A resumable training of the click network: rounds, steps, averaged weights, checkpoints."""
+"""The training of the click network: rounds of clicks on objects in work."""
 
 from __future__ import annotations
 
-import copy
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from .click_rounds import Rounds, random_target
 from .click_samples import LEAST_VOXELS, SIDE, around_target
 from .click_stream import SamplePool
 from .orthogonal_momentum import OrthogonalMomentum, split_parameters
-from .training_run import LONGEST_STEP_SECONDS, Schedule
+from .timed_training import Schedule, TimedTraining
 
 BATCH = 4
 # Small patches teach what a click means at a third of the cost; the last part of the training shows
@@ -28,11 +26,8 @@ SMALL_BATCH = 8
 SMALL_UNTIL = 0.6
 
 
-class ClickTraining:
-    """Network, averaged copy, optimizers and clock, and the objects that are in work.
-
-    The schedule follows the clock, so that a busy machine gives fewer steps and not a network that
-    stopped half-way.
+class ClickTraining(TimedTraining[ClickUNet]):
+    """A training in rounds: the objects that are in work stay until they are found.
 
     Args:
         network: trained in place.
@@ -50,36 +45,15 @@ class ClickTraining:
         batch: int = BATCH,
         small_until: float = SMALL_UNTIL,
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
-        self.averaged = copy.deepcopy(self.network).requires_grad_(False)
-        self.schedule = schedule
         kernels, others = split_parameters(network, (network.whole.stem, network.mix, network.head))
-        self.optimizers: dict[str, torch.optim.Optimizer] = {
+        super().__init__(network, schedule, {
             "kernels": OrthogonalMomentum(kernels, lr=schedule.kernels),
             "others": torch.optim.AdamW(others, lr=schedule.others, betas=(0.9, 0.99)),
-        }
-        self.highest = {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
-        self.step = 0
+        })  # fmt: skip
         self.batch = batch
         self.small_until = small_until
         self._rng = np.random.default_rng([seed, 1])
         self._in_work: list[Rounds] = []
-        self._seconds = 0.0
-        self._last = time.monotonic()
-
-    @property
-    def minutes(self) -> float:
-        """Minutes trained so far, those before a resume included."""
-        return self._seconds / 60.0
-
-    @property
-    def fraction(self) -> float:
-        """How much of the training is done, 0 to 1."""
-        return min(1.0, self.minutes / self.schedule.minutes)
-
-    def start_clock(self) -> None:
-        """Let the training's time run from now; what came before stays counted."""
-        self._last = time.monotonic()
 
     def learn(self, pool: SamplePool) -> float:
         """Take one step: a round of every object in work. Return the loss."""
@@ -106,9 +80,6 @@ class ClickTraining:
 
     def take_step(self, in_work: list[Rounds]) -> tuple[Tensor, float]:
         """Learn from one round of each object; return logits `(B, X, Y, Z)` and the loss."""
-        rate = self.schedule.rate(self.fraction)
-        for name, optimizer in self.optimizers.items():
-            optimizer.param_groups[0]["lr"] = rate * self.highest[name]
         patches = torch.from_numpy(np.stack([rounds.input() for rounds in in_work]))
         target = torch.from_numpy(np.stack([rounds.target for rounds in in_work])[:, None])
         prompted = torch.maximum(patches[:, 3:4], patches[:, 4:5])
@@ -120,49 +91,10 @@ class ClickTraining:
             space_to_depth(prompted),
             space_to_depth(1.0 - patches[:, 6:7]),
         )
-        self.network.zero_grad()
-        torch.autograd.backward(loss)
-        for optimizer in self.optimizers.values():
-            optimizer.step()
-        self.step += 1
-        self._average()
-        self._tick()
+        self.descend(loss)
         return depth_to_space(folded.detach())[:, 0], float(loss.detach())
-
-    def save(self, path: Path) -> None:
-        """Write everything that `load` needs; the file appears whole or not at all."""
-        state = {
-            "step": self.step,
-            "seconds": self._seconds,
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
-        }
-        beside = path.with_suffix(".part")
-        torch.save(state, beside)
-        beside.replace(path)
 
     def load(self, path: Path) -> None:
         """Continue where `save` left off; the objects that were in work are drawn anew."""
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.step = state["step"]
-        self._seconds = state["seconds"]
+        super().load(path)
         self._rng = np.random.default_rng([self.step, 2])
-        self.start_clock()
-
-    def _tick(self) -> None:
-        # A process that was halted has not trained meanwhile.
-        now = time.monotonic()
-        self._seconds += min(now - self._last, LONGEST_STEP_SECONDS)
-        self._last = now
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        # Short memory at first, or the random start would stay in the average for long.
-        decay = min(0.998, (1.0 + self.step) / (20.0 + self.step))
-        averaged: list[Tensor] = list(self.averaged.parameters())
-        torch._foreach_lerp_(averaged, list(self.network.parameters()), 1.0 - decay)

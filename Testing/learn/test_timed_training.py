@@ -3,12 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from SegmentationAILib.learn.training_run import (
-    LONGEST_STEP_SECONDS,
-    Schedule,
-    TrainingRun,
-)
+from SegmentationAILib.learn.timed_training import LONGEST_STEP_SECONDS, Schedule, export_halved
+from SegmentationAILib.learn.two_scale_training import TwoScaleTraining
 from SegmentationAILib.networks.architectures.two_scale_unet import TwoScaleUNet
 
 
@@ -23,7 +21,7 @@ def one_thread():
 
 def a_run(seed=0):
     torch.manual_seed(seed)
-    return TrainingRun(
+    return TwoScaleTraining(
         TwoScaleUNet(1, 3, (8, 16), (8, 16), 16), Schedule(minutes=1000.0, warm_up=1e-6)
     )
 
@@ -83,7 +81,7 @@ def test_time_in_which_the_process_was_halted_does_not_count(monkeypatch):
     run = a_run()
     seconds = iter([100.0, 102.0, 5000.0])
     monkeypatch.setattr(
-        "SegmentationAILib.learn.training_run.time.monotonic", lambda: next(seconds)
+        "SegmentationAILib.learn.timed_training.time.monotonic", lambda: next(seconds)
     )
     run.start_clock()
     run.learn(*a_volume())
@@ -102,3 +100,41 @@ def test_a_resumed_run_continues_as_if_it_had_not_stopped(tmp_path):
     assert other.minutes == pytest.approx(run.minutes, abs=0.1)
     assert other.learn(*a_volume()) == pytest.approx(run.learn(*a_volume()), rel=1e-3)
     assert list(tmp_path.iterdir()) == [tmp_path / "checkpoint.pt"]
+
+
+def test_it_ends_by_the_clock_and_saves_and_validates_on_the_way(tmp_path, monkeypatch):
+    run = TwoScaleTraining(TwoScaleUNet(1, 3, (8, 16), (8, 16), 16), Schedule(minutes=12.0))
+    clock = iter(range(0, 10**6, 20))
+    monkeypatch.setattr(
+        "SegmentationAILib.learn.timed_training.time.monotonic", lambda: float(next(clock))
+    )
+    losses, validated = [], []
+
+    def learn():
+        losses.append(run.learn(*a_volume()))
+        return losses[-1]
+
+    mean = run.run(learn, lambda loss: validated.append((run.step, loss)), tmp_path)
+    # a step takes 20 s of this clock; the run's own look at it, once, another 20
+    assert 35 <= run.step <= 36
+    ((step, loss),) = validated
+    assert 29 <= step <= 30
+    assert loss == pytest.approx(np.mean(losses[:step]))
+    assert mean == pytest.approx(np.mean(losses))
+    again = a_run(seed=9)
+    again.load(tmp_path / "checkpoint.pt")
+    assert again.step == run.step
+
+
+@torch.no_grad()
+def test_exported_weights_give_the_same_answer(tmp_path):
+    torch.manual_seed(0)
+    network = TwoScaleUNet(1, 4, (8, 16), (8, 16), 16).eval()
+    export_halved(network, tmp_path / "weights.safetensors", {"architecture": "two_scale_unet"})
+    tensors = load_file(tmp_path / "weights.safetensors")
+    assert {t.dtype for t in tensors.values()} == {torch.float16}
+    again = TwoScaleUNet(1, 4, (8, 16), (8, 16), 16).eval()
+    again.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    patch = torch.randn(1, 1, 16, 16, 16)
+    assert (again(patch).argmax(1) == network(patch).argmax(1)).float().mean() > 0.99
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]

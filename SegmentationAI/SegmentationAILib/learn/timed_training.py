@@ -1,4 +1,4 @@
-"""A resumable training: steps, a schedule by the clock, averaged weights, checkpoints."""
+"""A resumable training by the clock: a schedule, averaged weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
-
-from ..networks.architectures.two_scale_unet import TwoScaleUNet
-from .orthogonal_momentum import OrthogonalMomentum, split_parameters
-from .two_scale_loss import two_scale_loss
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
 LONGEST_STEP_SECONDS = 30.0
+SAVE_EVERY_MINUTES = 2.5
+VALIDATE_EVERY_MINUTES = 10.0
+CHECKPOINT = "checkpoint.pt"
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -63,32 +66,27 @@ class Schedule:
         return 1.0 if fraction < self.dice_until else self.dice_after
 
 
-class TrainingRun:
-    """Network, averaged copy, optimizer and clock of one training.
+class TimedTraining(Generic[Network]):
+    """Network, averaged copy, optimizers and clock of one training.
 
     The schedule follows the clock and not a number of steps, so that a busy machine gives fewer
     steps and not a network that stopped half-way.
+
+    Args:
+        network: trained in place.
+        schedule: rates by the clock.
+        optimizers: by name, each with its highest rate.
     """
 
-    def __init__(self, network: TwoScaleUNet, schedule: Schedule, seed: int = 0) -> None:
-        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
+    def __init__(
+        self, network: Network, schedule: Schedule, optimizers: dict[str, torch.optim.Optimizer]
+    ) -> None:
+        self.network: Network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
         self.schedule = schedule
-        outer = (network.stem, network.head, network.whole_head, network.whole.stem)
-        kernels, others = split_parameters(network, outer)
-        of_whole = {id(parameter) for parameter in network.whole.parameters()}
-        self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "kernels": OrthogonalMomentum(
-                [p for p in kernels if id(p) not in of_whole], lr=schedule.kernels
-            ),
-            "whole kernels": OrthogonalMomentum(
-                [p for p in kernels if id(p) in of_whole], lr=schedule.whole_kernels
-            ),
-            "others": torch.optim.AdamW(others, lr=schedule.others, betas=(0.9, 0.99)),
-        }
-        self.highest = {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
+        self.optimizers = optimizers
+        self.highest = {name: o.param_groups[0]["lr"] for name, o in optimizers.items()}
         self.step = 0
-        self._seed = seed
         self._seconds = 0.0
         self._last = time.monotonic()
 
@@ -106,15 +104,11 @@ class TrainingRun:
         """Let the training's time run from now; what came before stays counted."""
         self._last = time.monotonic()
 
-    def learn(self, volume: np.ndarray, channels: np.ndarray) -> float:
-        """Take one step on a volume `(I, J, K)` with its channels `(I, J, K)`; return the loss."""
-        fraction = self.fraction
-        rate = self.schedule.rate(fraction)
+    def descend(self, loss: Tensor) -> None:
+        """Take one step down the gradient of a loss, at the rate of this moment."""
+        rate = self.schedule.rate(self.fraction)
         for name, optimizer in self.optimizers.items():
             optimizer.param_groups[0]["lr"] = rate * self.highest[name]
-        rng = np.random.default_rng([self._seed, self.step])
-        weight = self.schedule.dice_weight(fraction)
-        loss = two_scale_loss(self.network, volume, channels, weight, rng)
         self.network.zero_grad()
         torch.autograd.backward(loss)
         for optimizer in self.optimizers.values():
@@ -122,7 +116,36 @@ class TrainingRun:
         self.step += 1
         self._average()
         self._tick()
-        return float(loss.detach())
+
+    def run(
+        self, learn: Callable[[], float], validate: Callable[[float], None], folder: Path
+    ) -> float:
+        """Train until the schedule's minutes have passed; return the mean of the last 300 losses.
+
+        Args:
+            learn: takes one step and returns its loss.
+            validate: called now and then with the mean of the last 300 losses.
+            folder: receives `checkpoint.pt`.
+        """
+        losses: list[float] = []
+        self.start_clock()
+        saved = validated = self.minutes
+        started, first_step = time.monotonic(), self.step
+        while self.fraction < 1.0:
+            losses = [*losses[-299:], learn()]
+            if self.step - first_step == 30:
+                self._log_estimate((time.monotonic() - started) / 30)
+            if self.step % 100 == 0:
+                mean = np.mean(losses[-100:])
+                logger.info("step %d, minute %.1f, loss %.4f", self.step, self.minutes, mean)
+            if self.minutes - saved >= SAVE_EVERY_MINUTES:
+                self.save(folder / CHECKPOINT)
+                saved = self.minutes
+            if self.minutes - validated >= VALIDATE_EVERY_MINUTES:
+                validate(float(np.mean(losses)))
+                validated = self.minutes
+        self.save(folder / CHECKPOINT)
+        return float(np.mean(losses or [np.nan]))
 
     def save(self, path: Path) -> None:
         """Write everything that `load` needs; the file appears whole or not at all."""
@@ -148,6 +171,11 @@ class TrainingRun:
         self._seconds = state["seconds"]
         self.start_clock()
 
+    def _log_estimate(self, seconds: float) -> None:
+        left = self.schedule.minutes - self.minutes
+        steps = left * 60 / seconds
+        logger.info("%.2f s a step: about %d steps in the %.0f minutes left", seconds, steps, left)
+
     def _tick(self) -> None:
         # A process that was halted has not trained meanwhile.
         now = time.monotonic()
@@ -160,3 +188,14 @@ class TrainingRun:
         decay = min(0.998, (1.0 + self.step) / (20.0 + self.step))
         averaged: list[Tensor] = list(self.averaged.parameters())
         torch._foreach_lerp_(averaged, list(self.network.parameters()), 1.0 - decay)
+
+
+def export_halved(network: nn.Module, path: Path, metadata: dict[str, str]) -> None:
+    """Write weights as safetensors in half precision; the file appears whole or not at all.
+
+    Half the size, and the answers stay the same.
+    """
+    tensors = {name: t.half().contiguous() for name, t in network.state_dict().items()}
+    beside = path.with_suffix(".part")
+    save_file(tensors, beside, metadata=metadata)
+    beside.replace(path)
