@@ -32,7 +32,7 @@ from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_f
 from SegmentationAILib.scene.segmentation_watch import PREVIEW_ATTRIBUTE
 from SegmentationAILib.scene.segments_in_box import all_segments, mask_of_segments
 from SegmentationAILib.scene.ticker import PlainTicker
-from SegmentationAILib.scene.volume_node import node_from_volume
+from SegmentationAILib.scene.volume_node import node_from_volume, volume_from_node
 from SegmentationAILib.scene.vtk_voxels import scalars_from_voxels
 
 from phantoms import grid_around
@@ -308,6 +308,49 @@ def test_without_its_transform_the_voxels_lie_where_they_lay(a_scene, a_keeper, 
     moved = Volume(np.zeros((1, *SMALL.shape), np.int16), move @ SMALL.affine)
     found = labelmap_from_node(back, node_from_volume(moved, other, "moved"))
     np.testing.assert_array_equal(found.layers[0], a_labelmap().layers[0])
+
+
+def test_a_transform_of_the_same_id_that_is_another_one_moves_nothing(a_scene, a_keeper, a_ticker):
+    """IDs begin anew in every session; a saved scene's own transform is told by where it leads."""
+    transform, move = a_transform(a_scene, (5, -3, 2))
+    node = node_from_labelmap(a_labelmap(), a_scene, None, "Result")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    node.GetSegmentation().GetNthSegment(0).SetName("renamed")
+    a_ticker.turn()
+    moved = Volume(np.zeros((1, *SMALL.shape), np.int16), move @ SMALL.affine)
+    for translation, is_taken in (((5, -3, 2), True), ((0, 40, 0), False)):
+        later = headless_slicer().scene
+        other, _ = a_transform(later, translation)
+        assert other.GetID() == transform.GetID()
+        (back,), _ = restore_journal(a_keeper.journal.path, later)
+        assert (back.GetParentTransformNode() is other) == is_taken
+        found = labelmap_from_node(back, node_from_volume(moved, later, "moved"))
+        np.testing.assert_array_equal(found.layers[0], a_labelmap().layers[0])
+
+
+def test_restored_segments_follow_their_scan_under_the_transform_of_the_saved_scene(
+    a_scene, a_keeper, a_ticker
+):
+    transform, _ = a_transform(a_scene, (5, -3, 2))
+    scan = a_volume_node(a_scene)
+    scan.SetAndObserveTransformNodeID(transform.GetID())
+    world = Labelmap(a_labelmap().layers, a_labelmap().labels, volume_from_node(scan).affine)
+    node_from_labelmap(world, a_scene, scan, "Result")
+    a_ticker.turn()
+    later = headless_slicer().scene
+    as_saved, _ = a_transform(later, (1, 1, 0))
+    scan = a_volume_node(later)
+    scan.SetAndObserveTransformNodeID(as_saved.GetID())
+    (back,), _ = restore_journal(a_keeper.journal.path, later)
+    np.testing.assert_array_equal(labelmap_from_node(back, scan).layers[0], a_labelmap().layers[0])
+
+
+def a_transform(scene, translation):
+    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    move = np.eye(4)
+    move[:3, 3] = translation
+    node.SetMatrixTransformToParent(matrix_from_affine(move))
+    return node, move
 
 
 def test_a_journal_that_has_grown_is_rewritten_and_means_the_same(a_scene, a_ticker, tmp_path):

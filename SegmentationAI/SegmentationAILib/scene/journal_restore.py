@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 
 from ..core.errors import FileFormatError
 from ..core.journal import Record, abandoned_journals, read_journal
 from ..core.mask_history import NO_MASK, PlacedMask, decoded
 from .journaled_node import DIFFERENCE, GONE, MASK, NODE, SEGMENT
-from .placement import matrix_from_affine, place_in_hierarchy
+from .placement import affine_from_matrix, matrix_from_affine, place_in_hierarchy
 from .segmentation_layers import BINARY_LABELMAP
 from .vtk_voxels import scalars_from_voxels
 
@@ -131,7 +132,7 @@ def _restored(
         node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", beside)
         notes.append(f"'{name}' holds work of this session and was left; see '{beside}' beside it.")
     volume = _volume(state, scene, notes)
-    transform = scene.GetNodeByID(state.facts["transform"]) if state.facts["transform"] else None
+    transform = _transform(state, scene, (node, volume))
     world = np.array(state.facts["world"], np.float64).reshape(4, 4)
     # Without the transform node its effect is put into the voxels' own geometry.
     hardened = np.eye(4) if transform is not None else world
@@ -170,6 +171,30 @@ def _volume(
         return node
     notes.append(f"The scan '{name}' is not in the scene; load it to see it under the segments.")
     return None
+
+
+def _transform(
+    state: _Node,
+    scene: slicer.vtkMRMLScene,
+    beside: tuple[slicer.vtkMRMLTransformableNode | None, ...],
+) -> slicer.vtkMRMLTransformNode | None:
+    """Return the parent transform of a segmentation when it is in the scene.
+
+    Its ID can be that of another one in this session; it is the same where the saved segmentation
+    or its scan lies under it, or where it leads to the same place.
+    """
+    node_id = state.facts["transform"]
+    transform = scene.GetNodeByID(node_id) if node_id else None
+    if transform is None or any(
+        one is not None and one.GetTransformNodeID() == node_id for one in beside
+    ):
+        return transform
+    matrix = vtk.vtkMatrix4x4()
+    if not transform.IsTransformToWorldLinear():
+        return None
+    transform.GetMatrixTransformToWorld(matrix)
+    is_same = np.allclose(affine_from_matrix(matrix).ravel(), state.facts["world"], atol=1e-6)
+    return transform if is_same else None
 
 
 def _segment(state: _Segment, hardened: Any) -> slicer.vtkSegment:
