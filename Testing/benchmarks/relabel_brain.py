@@ -3,7 +3,8 @@
 Volumes are synthesized from the whole-head label maps of Billot et al. at 2 mm, with both sides
 together. Of 20 maps, 8 train the base network in a T2-like contrast; 8 others give the volumes that
 are relabelled, in a T1-like contrast, their labels deformed to a mean Dice of 0.875; 4 score
-networks. No map is on two sides. The base knows five parts of the brain. Four are relabelled: of
+networks. No map is on two sides. The base also learned from fields of view that show a part of the
+brain; all others show the whole. The base knows five parts of the brain. Four are relabelled: of
 the deep gray matter networks of this size and length reach 0.83 when they learn from the truth, and
 weak labels have 0.88, so that the loop has nothing to find. See `relabel_experiment`.
 
@@ -13,6 +14,7 @@ Prints what is left to do and how long it will take. It can be stopped anywhere 
 is started again; results are kept in the work folder, one JSON file a row.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -109,13 +111,12 @@ class Brains:
         """Return a volume and its labels; the same anatomy in every contrast."""
         stem, _, number = name.removesuffix(".nii.gz").rpartition("-")
         seed = [int(stem.rpartition("_")[2]), int(number)]
+        ranges = DeformationRanges().scaled(0.5)
+        if name not in self.base_names:
+            # A part that is not in the scan has no weak label that could be too small or too large.
+            ranges = replace(ranges, anywhere=0.0)
         synthesis = Synthesis(
-            SHAPE,
-            SPACING_MM,
-            DeformationRanges().scaled(0.5),
-            ((contrast, 1.0),),
-            strip=0.0,
-            difficulty=0.3,
+            SHAPE, SPACING_MM, ranges, ((contrast, 1.0),), strip=0.0, difficulty=0.3
         )
         array, channels = synthesize(np.random.default_rng(seed), self._head(stem), synthesis)
         affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
