@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from threshold_network import threshold_network_folder
 
 from SegmentationAILib.__main__ import main
 from SegmentationAILib.core.files import read_labelmap, write_volume
+from SegmentationAILib.networks.segmenter import Segmenter
 
 from phantoms import sphere_volume
 
@@ -72,3 +74,64 @@ def test_two_cases_of_one_name_are_refused_before_any_work(a_folder_of_scans, tm
     assert main(["batch", str(a_folder_of_scans), "--network", "net", "--output", str(output)]) == 2
     assert "would both become first.seg.nrrd" in capsys.readouterr().err
     assert not output.exists()
+
+
+@pytest.mark.usefixtures("an_installed_network")
+def test_results_in_the_folder_of_the_scans_are_no_cases_of_the_next_run(a_folder_of_scans):
+    (a_folder_of_scans / "broken.nii.gz").unlink()
+    (a_folder_of_scans / "._first.nii.gz").write_bytes(b"left by macOS")
+    inside = a_folder_of_scans / "results"
+    for output in (a_folder_of_scans, inside):
+        words = ["batch", str(a_folder_of_scans), "--network", "net", "--output", str(output)]
+        assert main([*words, "--resume"]) == 0
+        assert main([*words, "--resume"]) == 0
+        assert set(rows(output)) == {"first", "second"}
+
+
+@pytest.mark.usefixtures("an_installed_network")
+def test_an_interrupted_resume_forgets_no_case_that_is_done(
+    a_folder_of_scans, tmp_path, monkeypatch
+):
+    output = tmp_path / "results"
+    words = ["batch", str(a_folder_of_scans), "--network", "net", "--output", str(output)]
+    main(words)
+    (output / "first.seg.nrrd").unlink()
+
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    # "broken" fails again and is written down, then "first" is interrupted.
+    monkeypatch.setattr(Segmenter, "segment", interrupted)
+    assert main([*words, "--resume"]) == 130
+    assert rows(output)["second"]["state"] == "done"
+
+
+@pytest.mark.usefixtures("an_installed_network")
+def test_what_another_network_has_done_is_not_done(a_folder_of_scans, tmp_path):
+    other = threshold_network_folder(tmp_path / "other", title="Another")
+    assert main(["networks", "install", str(other)]) == 0
+    (a_folder_of_scans / "broken.nii.gz").unlink()
+    output = tmp_path / "results"
+    words = ["batch", str(a_folder_of_scans), "--output", str(output), "--resume"]
+    for network in ("net", "other"):
+        assert main([*words, "--network", network]) == 0
+        assert {row["network"] for row in rows(output).values()} == {network}
+        (label, _) = read_labelmap(output / "first.seg.nrrd").labels
+        assert label.provenance.network == network
+
+
+@pytest.mark.usefixtures("an_installed_network")
+@pytest.mark.parametrize("name", ["first.nii.gz", "windows.txt"])
+def test_a_list_is_text_whatever_wrote_it_and_a_volume_is_none(
+    name, a_folder_of_scans, tmp_path, capsys
+):
+    (a_folder_of_scans / "windows.txt").write_bytes("\ufefffirst.nii.gz\r\n".encode())
+    output = tmp_path / "results"
+    words = [str(a_folder_of_scans / name), "--network", "net", "--output", str(output)]
+    if name == "windows.txt":
+        assert main(["batch", *words]) == 0
+        assert set(rows(output)) == {"first"}
+    else:
+        assert main(["batch", *words]) == 2
+        assert "first.nii.gz is neither a folder nor a text file" in capsys.readouterr().err
+        assert not output.exists()

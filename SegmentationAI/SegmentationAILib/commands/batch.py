@@ -2,7 +2,7 @@
 
 Each case becomes <case>.seg.nrrd in the output folder, and summary.json tells what happened to
 each. A case that fails is named with its reason and does not stop the others; then the exit status
-is 1. --resume leaves out the cases that are done.
+is 1. --resume leaves out the cases that are done, by the same network.
 
 Examples:
   segmentationai batch scans/ --network brain-any-contrast --output results/
@@ -40,17 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment all cases; return 1 when some failed."""
+    from ..core.atomic import check_writable
     from ..core.errors import SegmentationAIError
     from ..core.pipeline import Options
     from ..networks.segmenter import open_segmenter
 
-    cases = find_cases(arguments.cases)
-    done = _finished(arguments.output / SUMMARY) if arguments.resume else {}
+    cases = find_cases(arguments.cases, arguments.output)
     options = Options(
         structures=chosen_names(arguments.labels), overlap=arguments.overlap, mirror=arguments.tta
     )
+    summary = arguments.output / SUMMARY
     arguments.output.mkdir(parents=True, exist_ok=True)
-    rows: dict[str, dict[str, Any]] = {}
+    check_writable(summary)
     with progress_line() as progress:
         segmenter = open_segmenter(
             arguments.network,
@@ -58,10 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.precision,
             dropout_samples=arguments.dropout_samples,
         )
+        # All of them from the start: a run that is interrupted again forgets none.
+        rows = _finished(summary, cases, segmenter) if arguments.resume else {}
         for number, (name, path) in enumerate(cases.items()):
             output = arguments.output / f"{name}.seg.nrrd"
-            if name in done and output.exists():
-                rows[name] = done[name]
+            if name in rows:
                 continue
             part = progress.part(number / len(cases), (number + 1) / len(cases))
             try:
@@ -69,11 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
             except (SegmentationAIError, OSError) as error:
                 reason = " ".join(str(error).split())
                 rows[name] = {"case": name, "state": "failed", "reason": reason}
-            summary = {"network": arguments.network, "cases": list(rows.values())}
-            write_report(summary, arguments.output / SUMMARY)
-    write_report(
-        {"network": arguments.network, "cases": list(rows.values())}, arguments.output / SUMMARY
-    )
+            _write_summary(summary, arguments.network, cases, rows)
+    _write_summary(summary, arguments.network, cases, rows)
     failed = [row for row in rows.values() if row["state"] == "failed"]
     for row in failed:
         print(f"{row['case']}: {row['reason']}")
@@ -82,24 +81,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def find_cases(source: Path) -> dict[str, Path]:
+def find_cases(source: Path, output: Path) -> dict[str, Path]:
     """Return case name to volume, in the order of the list or of the names.
 
+    Args:
+        source: A folder, of which segmentations and hidden files are no cases, or a list.
+        output: Folder of the results, which is no case either.
+
     Raises:
-        SegmentationAIError: There is no case, or two would write the same file.
+        SegmentationAIError: The list is no text, there is no case, or two would write the same
+            file.
     """
     from ..core.errors import SegmentationAIError
     from ..core.files import VOLUME_ENDINGS
 
-    if source.is_dir():
-        paths = [
-            path
-            for path in sorted(source.iterdir())
-            if path.name.lower().endswith(VOLUME_ENDINGS) or path.is_dir()
-        ]
-    else:
-        lines = source.read_text(encoding="utf-8").splitlines()
-        paths = [source.parent / line.strip() for line in lines if line.strip()]
+    paths = _cases_in(source, output) if source.is_dir() else _listed(source)
     cases: dict[str, Path] = {}
     for path in paths:
         ending = next((e for e in VOLUME_ENDINGS if path.name.lower().endswith(e)), "")
@@ -118,6 +114,33 @@ def find_cases(source: Path) -> dict[str, Path]:
     return cases
 
 
+def _cases_in(folder: Path, output: Path) -> list[Path]:
+    from ..core.files import SEGMENTATION_ENDING, VOLUME_ENDINGS
+
+    found = []
+    for path in sorted(folder.iterdir()):
+        name = path.name.lower()
+        is_volume = name.endswith(VOLUME_ENDINGS) and not name.endswith(SEGMENTATION_ENDING)
+        is_results = path.resolve() == output.resolve()
+        # Hidden are also the "._scan.nii.gz" that macOS leaves on shared disks.
+        if (is_volume or path.is_dir()) and not is_results and not name.startswith("."):
+            found.append(path)
+    return found
+
+
+def _listed(source: Path) -> list[Path]:
+    from ..core.errors import SegmentationAIError
+
+    try:
+        text = source.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SegmentationAIError(
+            f"{source.name} is neither a folder nor a text file (UTF-8) with one path a line; name "
+            "one of these, or segment a single volume with: segmentationai segment"
+        ) from error
+    return [source.parent / line.strip() for line in text.splitlines() if line.strip()]
+
+
 def _segment_case(
     segmenter: "Segmenter", path: Path, output: Path, options: "Options", progress: Progress
 ) -> dict[str, Any]:
@@ -130,8 +153,25 @@ def _segment_case(
     return {"case": output.name.removesuffix(".seg.nrrd"), "state": "done", **report}
 
 
-def _finished(summary: Path) -> dict[str, dict[str, Any]]:
+def _write_summary(
+    path: Path, network: str, cases: dict[str, Path], rows: dict[str, dict[str, Any]]
+) -> None:
+    ordered = [rows[name] for name in cases if name in rows]
+    write_report({"network": network, "cases": ordered}, path)
+
+
+def _finished(
+    summary: Path, cases: dict[str, Path], segmenter: "Segmenter"
+) -> dict[str, dict[str, Any]]:
+    """Return the rows of the cases that are done: by this very network, and still there."""
     if not summary.exists():
         return {}
-    rows = json.loads(summary.read_text(encoding="utf-8"))["cases"]
-    return {row["case"]: row for row in rows if row["state"] == "done"}
+    wanted = (segmenter.card.id, segmenter.weights_sha256)
+    return {
+        row["case"]: row
+        for row in json.loads(summary.read_text(encoding="utf-8"))["cases"]
+        if row["case"] in cases
+        and row["state"] == "done"
+        and (row.get("network"), row.get("weights_sha256")) == wanted
+        and (summary.parent / f"{row['case']}.seg.nrrd").exists()
+    }
