@@ -11,6 +11,7 @@ from thread_worker import ThreadWorker
 from threshold_network import threshold_network_folder
 
 from SegmentationAILib.core.errors import Cancelled, SegmentationAIError
+from SegmentationAILib.core.labelmap import Label, Labelmap
 from SegmentationAILib.core.volume import Volume
 from SegmentationAILib.networks.segmenter import open_segmenter
 from SegmentationAILib.networks.store import NetworkStore
@@ -20,8 +21,9 @@ from SegmentationAILib.scene.journal_keeper import JournalKeeper
 from SegmentationAILib.scene.journal_restore import restore_journal
 from SegmentationAILib.scene.logic import SegmentationLogic, made_by
 from SegmentationAILib.scene.placement import matrix_from_affine
+from SegmentationAILib.scene.segment_editors import EDITOR_TAG
 from SegmentationAILib.scene.segment_protection import tag_of
-from SegmentationAILib.scene.segmentation_node import labelmap_from_node
+from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
 from SegmentationAILib.scene.surfaces import CLOSED_SURFACE, create_surfaces
 from SegmentationAILib.scene.ticker import PlainTicker
 from SegmentationAILib.scene.volume_node import node_from_volume
@@ -185,6 +187,32 @@ def test_a_second_run_merges_into_the_first_and_leaves_a_correction(
     assert done.node is node
     np.testing.assert_array_equal(sphere_of(node, a_scan), old)
     assert node.GetSegmentation().GetSegmentIdBySegmentName("Sphere (2)")
+
+
+def test_the_masking_of_the_panels_segment_editor_holds_for_an_accepted_result(
+    a_scene, a_logic, a_ticker, a_scan
+):
+    """The module's own Segment Editor keeps its settings in a node of the tag `EDITOR_TAG`."""
+    half = TRUTH & (np.indices(TRUTH.shape)[0] < GRID.shape[0] // 2)
+    labels = (Label(1, "Half", segment_id="half"),)
+    labelmap = Labelmap((np.asfortranarray(half).astype("u1"),), labels, GRID.affine)
+    target = node_from_labelmap(labelmap, a_scene, a_scan, "Target")
+    person = slicer.vtkMRMLSegmentEditorNode()
+    person.SetSingletonTag(EDITOR_TAG)
+    person = a_scene.AddNode(person)
+    person.SetAndObserveSegmentationNode(target)
+    person.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
+    person.SetMaskSegmentID("half")
+    person.SetOverwriteMode(person.OverwriteNone)
+    for limits, expected in ((True, half), (False, TRUTH)):
+        if not limits:
+            person.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
+        _, seen = started(a_logic, a_scan, rule="merge", target=target)
+        turned_until(a_ticker, lambda seen=seen: seen.ends)
+        accepted(a_logic, a_ticker, seen.ends[0][1])
+        np.testing.assert_array_equal(sphere_of(target, a_scan), expected)
+        found = labelmap_from_node(target, a_scan)
+        np.testing.assert_array_equal(found.mask(found.labels[0]), half)
 
 
 def test_surfaces_come_back_in_the_background_also_when_edited_meanwhile(

@@ -196,6 +196,9 @@ def test_the_editable_area_of_the_segment_editor_holds(a_bench):
     assert not (came & ~a_bench.neighbor).any()
     a_bench.accept()
     np.testing.assert_array_equal(a_bench.mask("ball"), a_bench.start | came)
+    # The next result into this segmentation is asked for with other settings.
+    editor = a_bench.logic.editors.editor_of(a_bench.node).GetSegmentEditorNode()
+    assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
 
 
 def test_clicks_mean_the_same_under_an_oblique_parent_transform(a_bench_without_start):

@@ -87,27 +87,8 @@ def commit(
     check_there(work)
     if target.GetDisplayNode() is None:
         target.CreateDefaultDisplayNodes()
-    if takes_all_at_once(work):
-        plan = plan_of_commit(result, segmentation, rule)
-        before = referred_state(target)
-        with _one_undo_state(work):
-            share_layers(work, plan)
-    elif can_be_painted(work):
-        painting = yield from painted(work, rule)
-        plan = painting.plan
-        before = referred_state(target)
-        with _one_undo_state(work):
-            _remove_surfaces(segmentation)
-            put(work, painting)
-    else:
-        before = yield from copied_state(target)
-        check_there(work)
-        plan = plan_of_commit(result, segmentation, rule)
-        with _one_undo_state(work):
-            _remove_surfaces(segmentation)
-            yield from write_one_by_one(work, plan, rule)
-    identifiers = tuple(p.label.segment_id for p in plan.placings)
-    return Committed(target, identifiers, plan.notes, before.has_surfaces, before)
+    with editors.settings_for(work.logic):
+        return (yield from _written(work, rule))
 
 
 def finished(steps: Commit) -> Committed:
@@ -116,6 +97,31 @@ def finished(steps: Commit) -> Committed:
     if committed.lacks_surfaces:
         create_surfaces(committed.node)
     return committed
+
+
+def _written(work: Target, rule: Rule) -> Commit:
+    """Write by the quickest way that is exact."""
+    if takes_all_at_once(work):
+        plan = plan_of_commit(work.result, work.segmentation, rule)
+        before = referred_state(work.node)
+        with _one_undo_state(work):
+            share_layers(work, plan)
+    elif can_be_painted(work):
+        painting = yield from painted(work, rule)
+        plan = painting.plan
+        before = referred_state(work.node)
+        with _one_undo_state(work):
+            _remove_surfaces(work.segmentation)
+            put(work, painting)
+    else:
+        before = yield from copied_state(work.node)
+        check_there(work)
+        plan = plan_of_commit(work.result, work.segmentation, rule)
+        with _one_undo_state(work):
+            _remove_surfaces(work.segmentation)
+            yield from write_one_by_one(work, plan, rule)
+    identifiers = tuple(p.label.segment_id for p in plan.placings)
+    return Committed(work.node, identifiers, plan.notes, before.has_surfaces, before)
 
 
 @contextmanager

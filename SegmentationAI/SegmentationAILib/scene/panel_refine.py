@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import slicer
 
@@ -15,13 +14,12 @@ from .refine_commit import write_correction
 from .refine_facts import CorrectionAsked, CorrectionFacts
 from .refine_marks import CorrectionMarks
 from .refine_session import Correction, OnKept
+from .segment_editors import EDITOR_TAG
 from .ticker import Ticker
 from .translation import tr as _
 from .volume_node import grid_of_node
 from .worker_setup import WorkerSetup
 
-# The editor node of the module's own Segment Editor; its settings count for corrections too.
-EDITOR_TAG: Final = "SegmentationAI"
 OnFacts = Callable[[CorrectionFacts], None]
 OnAccepted = Callable[[Accepted], None]
 

@@ -12,7 +12,7 @@ from ..core.mask_history import Mask, box_of
 from ..core.volume import Affine, Box, Grid
 from .placement import matrix_from_affine, world_from_local
 from .refine_facts import CorrectionAsked
-from .segment_editors import settings_for_one_change
+from .segment_editors import settings_for_one_change, settings_taken_from
 from .segment_protection import is_locked
 from .segmentation_state import SegmentationState, copied_state
 from .segments_in_box import all_segments, editable_area, mask_of_segments, visible_segments
@@ -38,27 +38,9 @@ def write_correction(
         SegmentationAIError: The editor keeps no states for undo, or the segment is locked.
     """
     check_unlocked(asked)
-    box, added, removed = changes
-    place = local_grid(asked)
-    _take_settings(logic, asked)
-    before = run_to_end(copied_state(asked.node))
-    if not logic.SaveStateForUndo():
-        raise SegmentationAIError(
-            "The Segment Editor could not save its state for undo, so nothing was written; set its "
-            "number of undo states to 1 or more."
-        )
-    modes = slicer.vtkSlicerSegmentEditorLogic
-    try:
-        segmentation = asked.node.GetSegmentation()
-        if segmentation.ContainsRepresentation(CLOSED_SURFACE):
-            # Else Slicer makes the surface anew at every change.
-            segmentation.RemoveRepresentation(CLOSED_SURFACE)
-        _modify(asked, logic, place, box, removed, modes.ModificationModeRemove)
-        _modify(asked, logic, place, box, added, modes.ModificationModeAdd)
-    except BaseException:
-        logic.Undo()
-        raise
-    return before
+    own = logic.GetSegmentEditorNode()
+    with settings_taken_from(asked.settings or own, own, asked.volume):
+        return _written(asked, logic, changes)
 
 
 def segment_mask(asked: CorrectionAsked) -> Mask:
@@ -119,6 +101,33 @@ def local_grid(asked: CorrectionAsked) -> Grid:
     return Grid(world.shape, local)
 
 
+def _written(
+    asked: CorrectionAsked,
+    logic: slicer.vtkSlicerSegmentEditorLogic,
+    changes: tuple[Box, Mask, Mask],
+) -> SegmentationState:
+    box, added, removed = changes
+    place = local_grid(asked)
+    before = run_to_end(copied_state(asked.node))
+    if not logic.SaveStateForUndo():
+        raise SegmentationAIError(
+            "The Segment Editor could not save its state for undo, so nothing was written; set its "
+            "number of undo states to 1 or more."
+        )
+    modes = slicer.vtkSlicerSegmentEditorLogic
+    try:
+        segmentation = asked.node.GetSegmentation()
+        if segmentation.ContainsRepresentation(CLOSED_SURFACE):
+            # Else Slicer makes the surface anew at every change.
+            segmentation.RemoveRepresentation(CLOSED_SURFACE)
+        _modify(asked, logic, place, box, removed, modes.ModificationModeRemove)
+        _modify(asked, logic, place, box, added, modes.ModificationModeAdd)
+    except BaseException:
+        logic.Undo()
+        raise
+    return before
+
+
 def _overwriting(asked: CorrectionAsked) -> int:
     editors = slicer.vtkMRMLSegmentEditorNode
     mode = asked.settings.GetOverwriteMode() if asked.settings else editors.OverwriteAllSegments
@@ -136,19 +145,6 @@ def _locked_in_the_way(asked: CorrectionAsked, overwriting: int) -> list[str]:
         found = visible_segments(asked.node)
     others = [identifier for identifier in found if identifier != asked.segment_id]
     return [identifier for identifier in others if is_locked(segmentation.GetSegment(identifier))]
-
-
-def _take_settings(logic: slicer.vtkSlicerSegmentEditorLogic, asked: CorrectionAsked) -> None:
-    """Let the person's settings hold in the editor that writes, where it is another one."""
-    own, given = logic.GetSegmentEditorNode(), asked.settings
-    if given is None or own is given:
-        return
-    own.SetMaskMode(given.GetMaskMode())
-    own.SetMaskSegmentID(given.GetMaskSegmentID())
-    own.SetOverwriteMode(given.GetOverwriteMode())
-    own.SetSourceVolumeIntensityMask(given.GetSourceVolumeIntensityMask())
-    own.SetSourceVolumeIntensityMaskRange(*given.GetSourceVolumeIntensityMaskRange())
-    own.SetAndObserveSourceVolumeNode(asked.volume)
 
 
 def _modify(

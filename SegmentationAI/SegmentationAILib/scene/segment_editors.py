@@ -6,9 +6,12 @@ also when the next case of a queue has been finished meanwhile.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 import slicer
 
+# The editor node of the module's own Segment Editor; its settings count for all that is written.
+EDITOR_TAG: Final = "SegmentationAI"
 # Logic of the editor that a person works with, None while there is none.
 ShownEditor = Callable[[], slicer.vtkSlicerSegmentEditorLogic | None]
 
@@ -36,6 +39,22 @@ class SegmentEditors:
         if logic is None or logic.GetSegmentationNode() is not node:
             logic = self._own[node.GetID()] = self._new(node)
         return logic
+
+    @contextmanager
+    def settings_for(self, logic: slicer.vtkSlicerSegmentEditorLogic) -> Iterator[None]:
+        """Let the settings of the module's Segment Editor hold in a logic during the block.
+
+        They hold for the segmentation that the Segment Editor shows; for another one, which may
+        lack the segments that they name, nothing is changed.
+        """
+        person = self._scene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+        if person is None or person.GetSegmentationNode() is not logic.GetSegmentationNode():
+            yield
+            return
+        with settings_taken_from(
+            person, logic.GetSegmentEditorNode(), person.GetSourceVolumeNode()
+        ):
+            yield
 
     def forget(self, node_id: str) -> None:
         """Drop the editor and the undo states of a segmentation that has left the scene."""
@@ -65,6 +84,30 @@ class SegmentEditors:
 
 
 @contextmanager
+def settings_taken_from(
+    person: slicer.vtkMRMLSegmentEditorNode,
+    editor: slicer.vtkMRMLSegmentEditorNode,
+    volume: slicer.vtkMRMLScalarVolumeNode | None,
+) -> Iterator[None]:
+    """Let a person's masking and overwriting hold in another editor during the block.
+
+    Args:
+        person: Holds the settings; may be ``editor`` itself.
+        editor: Has its own settings again afterwards.
+        volume: Whose intensities limit what is edited, where they do.
+    """
+    if person is editor:
+        yield
+        return
+    before = _settings(editor), editor.GetSourceVolumeNode()
+    _set(editor, _settings(person), volume)
+    try:
+        yield
+    finally:
+        _set(editor, *before)
+
+
+@contextmanager
 def settings_for_one_change(
     editor: slicer.vtkMRMLSegmentEditorNode, takes_from_others: bool
 ) -> Iterator[None]:
@@ -89,3 +132,27 @@ def settings_for_one_change(
         editor.SetMaskMode(mask)
         editor.SetOverwriteMode(overwrite)
         editor.SetDisableModifiedEvent(was_silent)
+
+
+def _settings(editor: slicer.vtkMRMLSegmentEditorNode) -> tuple[Any, ...]:
+    return (
+        editor.GetMaskMode(),
+        editor.GetMaskSegmentID(),
+        editor.GetOverwriteMode(),
+        editor.GetSourceVolumeIntensityMask(),
+        editor.GetSourceVolumeIntensityMaskRange(),
+    )
+
+
+def _set(
+    editor: slicer.vtkMRMLSegmentEditorNode,
+    settings: tuple[Any, ...],
+    volume: slicer.vtkMRMLScalarVolumeNode | None,
+) -> None:
+    mask_mode, mask_segment, overwrite_mode, has_range, intensities = settings
+    editor.SetMaskMode(mask_mode)
+    editor.SetMaskSegmentID(mask_segment)
+    editor.SetOverwriteMode(overwrite_mode)
+    editor.SetSourceVolumeIntensityMask(has_range)
+    editor.SetSourceVolumeIntensityMaskRange(*intensities)
+    editor.SetAndObserveSourceVolumeNode(volume)
