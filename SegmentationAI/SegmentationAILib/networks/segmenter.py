@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.channels import stack_channels
 from ..core.doubtful_slices import doubtful_slices
 from ..core.errors import WeightsError
 from ..core.intensity import IntensityRule, Rule
-from ..core.labelmap import Labelmap, Provenance
+from ..core.labelmap import LabelArray, Labelmap, Provenance
 from ..core.pipeline import NO_OPTIONS, Options, Recipe, Segmentation, segment
 from ..core.preprocess import InputRules
 from ..core.progress import IGNORE, Progress
@@ -22,6 +23,8 @@ from .ensemble import Ensemble, check_alike, joint_sha256
 from .preparation import Preparation
 from .process_memory import peak_memory_bytes
 from .store import NetworkStore
+
+COUNTED_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,8 +231,21 @@ def _doubts(card: NetworkCard, result: Segmentation, uncertainty: Volume) -> dic
 
 
 def _voxels_per_label(labelmap: Labelmap) -> list[int]:
-    counts = [np.bincount(layer.ravel()) for layer in labelmap.layers]
+    counts = [_voxels_per_value(layer) for layer in labelmap.layers]
     return [
         int(counts[label.layer][label.value]) if label.value < len(counts[label.layer]) else 0
         for label in labelmap.labels
     ]
+
+
+def _voxels_per_value(layer: LabelArray) -> NDArray[np.int64]:
+    """Return how often each value occurs, ``(highest + 1,)``.
+
+    In parts along the memory: numpy counts in 64 bits, and the whole of a CT in 64 bits takes four
+    times the memory of the scan.
+    """
+    flat = layer.ravel(order="K")
+    counts = np.zeros(int(flat.max()) + 1, np.int64)
+    for start in range(0, flat.size, COUNTED_AT_ONCE):
+        counts += np.bincount(flat[start : start + COUNTED_AT_ONCE], minlength=len(counts))
+    return counts
