@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -383,6 +384,36 @@ def test_a_segmentation_is_told_by_its_ending_or_its_table(tmp_path, a_labelmap,
     assert is_segmentation(tmp_path / "liver.nii.gz")
     assert is_segmentation(tmp_path / "any.seg.nrrd")
     assert not is_segmentation(tmp_path)
+
+
+def test_a_scan_of_the_same_stem_as_its_labels_stays_a_scan(tmp_path, a_labelmap, a_volume):
+    scan, labels = tmp_path / "head.nii.gz", tmp_path / "head.nrrd"
+    write_volume(a_volume, scan)
+    write_labelmap(a_labelmap, labels)
+    assert not is_segmentation(scan)
+    assert is_segmentation(labels)
+    # Both renamed, the scan elsewhere: the table goes with the labels.
+    scan.unlink()
+    labels.rename(tmp_path / "skull.nrrd")
+    (tmp_path / "head.labels.json").rename(tmp_path / "skull.labels.json")
+    assert read_labelmap(tmp_path / "skull.nrrd").labels == read_back(a_labelmap, tmp_path)
+
+
+def test_labels_in_two_formats_share_their_table_while_they_are_the_same(tmp_path, a_labelmap):
+    first, second = tmp_path / "head.nii.gz", tmp_path / "head.mha"
+    write_labelmap(a_labelmap, first)
+    write_labelmap(read_labelmap(first), second)
+    expected = read_back(a_labelmap, tmp_path)
+    assert read_labelmap(first).labels == read_labelmap(second).labels == expected
+    others = [replace(label, name="other") for label in a_labelmap.labels]
+    write_labelmap(a_labelmap.with_names(others), second)
+    assert {label.name for label in read_labelmap(second).labels} == {"other"}
+    assert "other" not in {label.name for label in read_labelmap(first).labels}
+
+
+def read_back(labelmap, folder):
+    write_labelmap(labelmap, folder / "alone.nii")
+    return read_labelmap(folder / "alone.nii").labels
 
 
 def test_a_dicom_series_folder_is_read_as_a_volume(the_data):

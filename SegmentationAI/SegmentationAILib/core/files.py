@@ -122,13 +122,13 @@ def read_labelmap(path: str | Path) -> Labelmap:
         )
     volume = _straight(volume, 0)
     layers = (integer_layer(volume.voxels[0], name),)
-    table = label_sidecar.sidecar_path(path, chosen.ending)
-    labels = label_sidecar.read_sidecar(table) if table.exists() or table.is_symlink() else ()
+    beside = label_sidecar.table_beside(path, chosen.ending)
+    labels = () if beside is None else beside[1].labels
     rows = with_missing_rows(labels, layers)
     notes = list(volume.notes)
-    if labels and len(rows) > len(labels):
+    if beside is not None and labels and len(rows) > len(labels):
         missing = ", ".join(str(row.value) for row in rows[len(labels) :][:10])
-        notes.append(f"{table.name} has no row for the label values {missing}.")
+        notes.append(f"{beside[0].name} has no row for the label values {missing}.")
     return Labelmap(layers, rows, volume.affine, tuple(notes))
 
 
@@ -153,8 +153,10 @@ def write_labelmap(labelmap: Labelmap, path: str | Path) -> None:
     one = merged(labelmap)
     volume = volume_from_labelmap(one)
     table = label_sidecar.sidecar_path(path, chosen.ending)
+    rows = with_missing_rows(one.labels, one.layers)
+    endings = label_sidecar.endings_written(path, chosen.ending, rows)
     with whole_files([table, path]) as (table_file, voxel_file):
-        text = label_sidecar.sidecar_text(with_missing_rows(one.labels, one.layers))
+        text = label_sidecar.sidecar_text(rows, endings)
         table_file.write_text(text, encoding="utf-8")
         chosen.write(volume, voxel_file)
 
@@ -172,12 +174,15 @@ def check_target(path: str | Path, content: Literal["volume", "segmentation"]) -
 
 
 def is_segmentation(path: str | Path) -> bool:
-    """Return whether a file says that it holds segments: by its ending, or a table beside it."""
+    """Return whether a file says that it holds segments: by its ending, or its table beside it."""
     path = Path(path)
     chosen = _format_of(path)
     if chosen is None or chosen.ending == SEGMENTATION_ENDING:
         return chosen is not None
-    return label_sidecar.sidecar_path(path, chosen.ending).exists()
+    try:
+        return label_sidecar.table_beside(path, chosen.ending) is not None
+    except FileFormatError:  # said when the labels are read
+        return True
 
 
 def _read(read: Callable[[Path], Content], path: Path) -> Content:

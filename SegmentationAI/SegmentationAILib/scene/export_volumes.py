@@ -71,7 +71,7 @@ def write_checked_labels(
     if not np.array_equal(volume_from_node(read).voxels[0], voxels):
         raise _differs(path, "a label value")
     table = folder / f"{name}.labels.json"
-    text = _table(labels)
+    text = _table(labels, ending)
     table.write_text(text, encoding="utf-8")
     if table.read_text(encoding="utf-8") != text:
         raise _differs(table, "the table of names")
@@ -90,7 +90,7 @@ def _label_volume(
     return node
 
 
-def _table(labels: Sequence[Label]) -> str:
+def _table(labels: Sequence[Label], ending: str) -> str:
     """Return the table of names in the form that the project's readers take.
 
     The form is that of ``core/formats/label_sidecar.py``, which a host cannot import; a test reads
@@ -109,7 +109,7 @@ def _table(labels: Sequence[Label]) -> str:
             "tags": dict(label.tags),
         }
         rows.append({key: value for key, value in row.items() if value not in (None, "", {})})
-    table = {"format": "SegmentationAI labels", "version": 1, "labels": rows}
+    table = {"format": "SegmentationAI labels", "version": 1, "endings": [ending], "labels": rows}
     return json.dumps(table, indent=1, ensure_ascii=True) + "\n"
 
 

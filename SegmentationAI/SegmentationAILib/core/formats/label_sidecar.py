@@ -4,12 +4,16 @@ Formats such as NIfTI keep label values and nothing else; names, colors, codes, 
 provenance go into this file. It is read strictly, as data from anywhere: what is not of the form
 below is refused, and nothing in it is acted upon. The form ``{"1": "spleen"}``, which other
 programs write, is accepted as names alone.
+
+Files of one stem share a table: ``head.nii.gz``, a scan, and ``head.nrrd``, its labels. The table
+therefore says for which endings it was written; one that says none is everybody's.
 """
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -24,9 +28,24 @@ FORMAT: Final = "SegmentationAI labels"
 VERSION: Final = 1
 LARGEST_BYTES: Final = 16 << 20
 LONGEST_TEXT: Final = 65536
+_ENDING: Final = re.compile(r"(\.[A-Za-z0-9]{1,8}){1,3}")
 _ROW_KEYS: Final = frozenset(
     {"value", "name", "color", "terminology", "segment_id", "status", "provenance", "tags"}
 )
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """What a table says.
+
+    Attributes:
+        labels: Its rows.
+        endings: Of the files that it was written for, such as ``.nii.gz``; empty when it does not
+            say.
+    """
+
+    labels: tuple[Label, ...]
+    endings: tuple[str, ...] = ()
 
 
 def sidecar_path(path: Path, ending: str) -> Path:
@@ -39,15 +58,61 @@ def sidecar_path(path: Path, ending: str) -> Path:
     return path.with_name(path.name[: -len(ending)] + SUFFIX)
 
 
-def sidecar_text(labels: Sequence[Label]) -> str:
-    """Return the table as JSON."""
-    table = {"format": FORMAT, "version": VERSION, "labels": [_row(label) for label in labels]}
+def sidecar_text(labels: Sequence[Label], endings: Sequence[str] = ()) -> str:
+    """Return the table as JSON, with the endings of the files that it is for."""
+    table: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    if endings:
+        table["endings"] = list(endings)
+    table["labels"] = [_row(label) for label in labels]
     # ASCII on purpose: a name with direction marks cannot disguise the file in an editor.
     return json.dumps(table, indent=1, ensure_ascii=True) + "\n"
 
 
+def table_beside(path: Path, ending: str) -> tuple[Path, LabelTable] | None:
+    """Return where the table of a file lies and what it says; None when the file has none.
+
+    A table that was written for another file of the stem, which is still there, is not its.
+
+    Args:
+        path: The file with the voxels.
+        ending: Its ending.
+
+    Raises:
+        FileFormatError: There is one of another form.
+    """
+    place = sidecar_path(path, ending)
+    if not (place.exists() or place.is_symlink()):
+        return None
+    table = read_table(place)
+    stem, own = path.name[: -len(ending)], path.name[-len(ending) :]
+    others = [path.with_name(stem + other) for other in table.endings]
+    if own not in table.endings and any(other.exists() for other in others):
+        return None
+    return place, table
+
+
+def endings_written(path: Path, ending: str, labels: Sequence[Label]) -> tuple[str, ...]:
+    """Return for which endings the table of a file will be when it is written with these labels.
+
+    A table that is there and says the same stays that of the files that it was for.
+    """
+    own = path.name[-len(ending) :]
+    try:
+        before = read_table(sidecar_path(path, ending))
+    except FileFormatError:
+        return (own,)
+    if before.labels != tuple(labels):
+        return (own,)
+    return tuple(sorted({*before.endings, own})) if before.endings else ()
+
+
 def read_sidecar(path: Path) -> tuple[Label, ...]:
-    """Return the labels of a table.
+    """Return the labels of a table; raises as `read_table` does."""
+    return read_table(path).labels
+
+
+def read_table(path: Path) -> LabelTable:
+    """Return what a table says.
 
     Raises:
         FileFormatError: It is not JSON of the expected form; the message names the first fault.
@@ -62,8 +127,8 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
     except (ValueError, RecursionError) as error:  # includes UnicodeDecodeError, JSONDecodeError
         raise _refusal(name, f"it is not JSON of the expected form ({str(error)[:80]})") from error
     if isinstance(table, dict) and "labels" not in table:
-        return _labels_of_names(table, name)
-    _check_keys(table, {"format", "version", "labels"}, "the table", name)
+        return LabelTable(_labels_of_names(table, name))
+    _check_keys(table, {"format", "version", "endings", "labels"}, "the table", name)
     if table.get("format") != FORMAT or table.get("version") != VERSION:
         raise _refusal(name, f"its format is not '{FORMAT}', version {VERSION}")
     rows = table.get("labels")
@@ -72,7 +137,15 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
     labels = tuple(_label(row, name) for row in rows)
     if len({label.value for label in labels}) < len(labels):
         raise _refusal(name, "two labels have the same value")
-    return labels
+    return LabelTable(labels, _endings(table.get("endings", []), name))
+
+
+def _endings(found: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(
+        isinstance(one, str) and _ENDING.fullmatch(one) for one in found
+    ):
+        raise _refusal(name, "'endings' is not a list of endings such as .nii.gz")
+    return tuple(found)
 
 
 def _row(label: Label) -> dict[str, Any]:
