@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import time
 from dataclasses import replace
 
@@ -384,6 +385,14 @@ def test_a_segmentation_is_told_by_its_ending_or_its_table(tmp_path, a_labelmap,
     assert is_segmentation(tmp_path / "liver.nii.gz")
     assert is_segmentation(tmp_path / "any.seg.nrrd")
     assert not is_segmentation(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".nhdr", ".mha", ".mgz"])
+def test_voxels_that_a_format_cannot_hold_are_refused_by_the_name_that_was_given(tmp_path, ending):
+    volume = Volume(np.zeros((1, *SHAPE), np.complex64), oblique_affine())
+    with pytest.raises(FileFormatError, match=f"^liver{re.escape(ending)} cannot be written"):
+        write_volume(volume, tmp_path / f"liver{ending}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scan_of_the_same_stem_as_its_labels_stays_a_scan(tmp_path, a_labelmap, a_volume):

@@ -33,7 +33,7 @@ class _Format:
     ending: str
     kind: str
     read: Callable[[Path], Volume]
-    write: Callable[[Volume, Path], None]
+    write: Callable[[Volume, Path, str], None]
 
 
 # Longer endings first: ".seg.nrrd" is also ".nrrd".
@@ -91,10 +91,10 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     if chosen.ending == DETACHED_ENDING:
         data_path = path.with_name(_data_name(path))
         with whole_files([data_path, path]) as (data, header):
-            nrrd.write_detached(volume, header, data, data_path.name)
+            nrrd.write_detached(volume, header, data, data_path.name, shown_name(path))
         return
     with whole_file(path) as temporary:
-        chosen.write(volume, temporary)
+        chosen.write(volume, temporary, shown_name(path))
 
 
 def read_labelmap(path: str | Path) -> Labelmap:
@@ -148,7 +148,7 @@ def write_labelmap(labelmap: Labelmap, path: str | Path) -> None:
     chosen = _format_for_writing(path, SEGMENTATION_ENDINGS)
     if chosen.ending == SEGMENTATION_ENDING:
         with whole_file(path) as temporary:
-            seg_nrrd.write(labelmap, temporary)
+            seg_nrrd.write(labelmap, temporary, shown_name(path))
         return
     one = merged(labelmap)
     volume = volume_from_labelmap(one)
@@ -158,7 +158,7 @@ def write_labelmap(labelmap: Labelmap, path: str | Path) -> None:
     with whole_files([table, path]) as (table_file, voxel_file):
         text = label_sidecar.sidecar_text(rows, endings)
         table_file.write_text(text, encoding="utf-8")
-        chosen.write(volume, voxel_file)
+        chosen.write(volume, voxel_file, shown_name(path))
 
 
 def check_target(path: str | Path, content: Literal["volume", "segmentation"]) -> None:

@@ -66,8 +66,13 @@ def read(path: Path) -> Volume:
     return Volume(voxels, affine)
 
 
-def write(volume: Volume, path: Path) -> None:
+def write(volume: Volume, path: Path, name: str = "") -> None:
     """Write a compressed ``.mha`` file.
+
+    Args:
+        volume: Not changed.
+        path: Where to.
+        name: What the file will be called, for messages; empty for the name of ``path``.
 
     Raises:
         FileFormatError: The voxels are of a dtype that MetaImage does not have.
@@ -77,8 +82,8 @@ def write(volume: Volume, path: Path) -> None:
         dtype = np.dtype(np.float32)
     if dtype not in _ELEMENT_TYPES:
         raise FileFormatError(
-            f"{shown_name(path)} cannot be written: MetaImage has no voxels of type {dtype}; "
-            "convert them first."
+            f"{name or shown_name(path)} cannot be written: MetaImage has no voxels of type "
+            f"{dtype}; convert them first."
         )
     before, after = _header_parts(volume, dtype)
     with path.open("wb") as file:

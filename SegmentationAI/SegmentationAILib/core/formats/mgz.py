@@ -82,13 +82,18 @@ def read(path: Path) -> Volume:
     return Volume(from_file_order(flat, sizes, frames), affine, notes)
 
 
-def write(volume: Volume, path: Path) -> None:
+def write(volume: Volume, path: Path, name: str = "") -> None:
     """Write ``.mgz``, or ``.mgh`` when the name ends so; values are kept or nothing is written.
+
+    Args:
+        volume: Not changed.
+        path: Where to.
+        name: What the file will be called, for messages; empty for the name of ``path``.
 
     Raises:
         FileFormatError: The values do not fit 32-bit integers or float32 exactly.
     """
-    dtype = _written_dtype(volume.voxels, shown_name(path))
+    dtype = _written_dtype(volume.voxels, name or shown_name(path))
     channels, *sizes = volume.voxels.shape
     directions = volume.affine[:3, :3] / np.asarray(volume.spacing)
     center = volume.grid.ras_from_ijk(np.array([sizes], float) / 2)[0]

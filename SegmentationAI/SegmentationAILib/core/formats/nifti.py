@@ -65,10 +65,15 @@ def read(path: Path) -> Volume:
     return Volume(volume.voxels, volume.affine, (note, *volume.notes))
 
 
-def write(volume: Volume, path: Path) -> None:
+def write(volume: Volume, path: Path, name: str = "") -> None:
     """Write ``.nii`` or, when the name ends in ``.gz``, ``.nii.gz``; sform and qform agree.
 
     NIfTI-2 is written when an axis passes 32767 voxels. Channels become vector components.
+
+    Args:
+        volume: Not changed.
+        path: Where to.
+        name: What the file will be called, for messages; empty for the name of ``path``.
 
     Raises:
         FileFormatError: The voxels are of a dtype that NIfTI does not have.
@@ -77,7 +82,7 @@ def write(volume: Volume, path: Path) -> None:
     if dtype == np.float16:
         dtype = np.dtype(np.float32)
     dtype = dtype.newbyteorder("<")
-    header = _packed_header(volume, dtype, shown_name(path))
+    header = _packed_header(volume, dtype, name or shown_name(path))
     with path.open("wb") as file:
         blocks = file_blocks(volume.voxels, dtype)
         if path.name.lower().endswith(".gz"):

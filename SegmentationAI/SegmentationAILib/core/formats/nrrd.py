@@ -71,20 +71,27 @@ def read_content(path: Path) -> NrrdContent:
         return NrrdContent(_voxels(header, file), affine, header.pairs, notes)
 
 
-def write(volume: Volume, path: Path) -> None:
+def write(volume: Volume, path: Path, name: str = "") -> None:
     """Write ``.nrrd``, gzip; several channels become a vector axis, as Slicer has it.
+
+    Args:
+        volume: Not changed.
+        path: Where to.
+        name: What the file will be called, for messages; empty for the name of ``path``.
 
     Raises:
         FileFormatError: NRRD has no voxels of this type.
     """
     kind = "vector" if volume.channels > 1 else None
-    fields = fields_of(volume.voxels, volume.affine, kind, shown_name(path))
+    fields = fields_of(volume.voxels, volume.affine, kind, name or shown_name(path))
     with path.open("wb") as file:
         file.write(header_text(fields, {}))
         write_voxels(file, volume.voxels)
 
 
-def write_detached(volume: Volume, header_path: Path, data_path: Path, data_name: str) -> None:
+def write_detached(
+    volume: Volume, header_path: Path, data_path: Path, data_name: str, name: str = ""
+) -> None:
     """Write a ``.nhdr`` header and its data file.
 
     Args:
@@ -92,12 +99,13 @@ def write_detached(volume: Volume, header_path: Path, data_path: Path, data_name
         header_path: Where the header goes.
         data_path: Where the voxels go.
         data_name: Plain name by which the header will find the voxels beside it.
+        name: What the header will be called, for messages; empty for what it is called now.
 
     Raises:
         FileFormatError: NRRD has no voxels of this type.
     """
     kind = "vector" if volume.channels > 1 else None
-    fields = fields_of(volume.voxels, volume.affine, kind, shown_name(header_path))
+    fields = fields_of(volume.voxels, volume.affine, kind, name or shown_name(header_path))
     header_path.write_bytes(header_text({**fields, "data file": data_name}, {}))
     with data_path.open("wb") as file:
         write_voxels(file, volume.voxels)

@@ -48,8 +48,14 @@ def read(path: Path) -> Labelmap:
     return Labelmap(layers, complete, content.affine, (*content.notes, *notes))
 
 
-def write(labelmap: Labelmap, path: Path) -> None:
-    """Write ``.seg.nrrd`` as Slicer reads it: one NRRD, gzip, all layers in the smallest type."""
+def write(labelmap: Labelmap, path: Path, name: str = "") -> None:
+    """Write ``.seg.nrrd`` as Slicer reads it: one NRRD, gzip, all layers in the smallest type.
+
+    Args:
+        labelmap: Not changed.
+        path: Where to.
+        name: What the file will be called, for messages; empty for the name of ``path``.
+    """
     rows = with_missing_rows(labelmap.labels, labelmap.layers)
     highest = max((int(layer.max()) for layer in labelmap.layers), default=0)
     dtype = smallest_label_dtype(max([highest, *(label.value for label in rows)]))
@@ -60,7 +66,7 @@ def write(labelmap: Labelmap, path: Path) -> None:
         for number, layer in enumerate(labelmap.layers):
             voxels[number] = layer
     kind = "list" if len(labelmap.layers) > 1 else None
-    fields = fields_of(voxels, labelmap.affine, kind, shown_name(path))
+    fields = fields_of(voxels, labelmap.affine, kind, name or shown_name(path))
     with path.open("wb") as file:
         file.write(header_text(fields, _pairs(rows, labelmap.grid.shape)))
         write_voxels(file, voxels)
