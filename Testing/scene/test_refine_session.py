@@ -29,6 +29,7 @@ from SegmentationAILib.scene.ticker import PlainTicker
 from SegmentationAILib.scene.volume_node import node_from_volume, volume_from_node
 from SegmentationAILib.scene.vtk_voxels import voxels_from_image
 from SegmentationAILib.scene.worker_setup import WorkerSetup
+from SegmentationAILib.worker.client import Call, WorkerError
 
 from phantoms import SPHERE_CENTER_RAS, oblique_affine, sphere_mask, sphere_volume
 
@@ -371,6 +372,36 @@ def test_a_worker_that_is_killed_costs_the_undo_steps_alone(a_bench, a_worker):
     a_bench.refine.undo_prompt()
     a_bench.rest()
     np.testing.assert_array_equal(a_bench.preview(), shown)
+    a_bench.accept()
+    np.testing.assert_array_equal(a_bench.mask("ball"), shown)
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_what_is_shown_outlasts_a_worker_that_cannot_be_had_again(
+    a_bench, a_worker, monkeypatch, is_accepted
+):
+    a_bench.begin()
+    a_bench.click()
+    shown = a_bench.preview()
+
+    def lost(asked):
+        call = Call()
+        call.finish(error=WorkerError("The worker ended: out of memory."))
+        return call
+
+    with monkeypatch.context() as without:
+        without.setattr(a_worker, "refine", lost)
+        for _ in range(2):
+            a_bench.click(np.add(CENTER, (0, 0, 9)), positive=False)
+            np.testing.assert_array_equal(a_bench.preview(), shown)
+            assert "out of memory. What is shown can still be accepted" in a_bench.facts.sentence
+            assert (a_bench.facts.is_open, a_bench.facts.prompts) == (True, ())
+    if not is_accepted:
+        a_bench.click(np.add(CENTER, (0, 0, 9)), positive=False)
+        assert len(a_bench.facts.prompts) == 1
+        assert dice(a_bench.preview(), shown) > 0.5
+        a_bench.refine.undo_prompt()
+        a_bench.rest()
     a_bench.accept()
     np.testing.assert_array_equal(a_bench.mask("ball"), shown)
 

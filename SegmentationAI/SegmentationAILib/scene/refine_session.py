@@ -179,6 +179,11 @@ class Correction:
             if step.action == "local":
                 step.then(NO_ANSWER)
                 continue
+            if not self._session:
+                # The last worker was lost, and no other came in its place so far.
+                self._line.appendleft(step)
+                self._open(self.preview.mask, is_again=True)
+                break
             self._step = step
             self._ask(RefineAsked(step.action, self._session, step.values))  # type: ignore[arg-type]
         self._tell(self.facts.sentence)
@@ -251,25 +256,36 @@ class Correction:
             self._end(str(gone))
             return
         if step.action == "open":
-            self._end(str(error))
+            self._go_without(str(error))
         else:
             self._tell(str(error))
 
     def _lost(self, step: CorrectionStep, error: WorkerError) -> None:
         """Go on from what is shown in a new worker; the step is asked once more."""
         if step.is_retried or step.action == "open":
-            self._end(str(error))
+            self._go_without(str(error))
             return
-        self._session = ""
-        self._tell(
+        self._forget_session(
             _("The worker was lost; the correction goes on from what is shown. Earlier steps can "
-              "no longer be undone."),
-            prompts=(), can_undo=False, can_redo=False,
+              "no longer be undone.")
         )  # fmt: skip
         if step.action in ("prompt", "rules", "doubt"):
             step.is_retried = True
             self._line.appendleft(step)
         self._open(self.preview.mask, is_again=True)
+
+    def _go_without(self, reason: str) -> None:
+        """Keep what is shown where no worker can be had: it can be accepted without one."""
+        if not self.preview.has_change:
+            self._end(reason)
+            return
+        self._line.clear()
+        more = _("What is shown can still be accepted; the next click asks a new worker.")
+        self._forget_session(f"{reason} {more}")
+
+    def _forget_session(self, sentence: str) -> None:
+        self._session, self.prompts = "", ()
+        self._tell(sentence, prompts=(), waiting=0, can_undo=False, can_redo=False, proposed=None)
 
     def _tell(self, sentence: str, **changed: Any) -> None:
         is_busy = self._call is not None
