@@ -10,8 +10,8 @@ import vtk
 from thread_worker import ThreadWorker
 from threshold_network import threshold_network_folder
 
-from SegmentationAILib.core.errors import Cancelled, SegmentationAIError
-from SegmentationAILib.core.labelmap import Label, Labelmap
+from SegmentationAILib.core.errors import Cancelled, GeometryError, SegmentationAIError
+from SegmentationAILib.core.labelmap import Label, Labelmap, Provenance
 from SegmentationAILib.core.volume import Volume
 from SegmentationAILib.networks.segmenter import open_segmenter
 from SegmentationAILib.networks.store import NetworkStore
@@ -187,6 +187,25 @@ def test_a_second_run_merges_into_the_first_and_leaves_a_correction(
     assert done.node is node
     np.testing.assert_array_equal(sphere_of(node, a_scan), old)
     assert node.GetSegmentation().GetSegmentIdBySegmentName("Sphere (2)")
+
+
+def test_a_result_that_its_target_cannot_take_stays_as_a_preview(
+    a_scene, a_logic, a_ticker, a_scan
+):
+    """What took minutes is not thrown away for a target that was chosen wrongly."""
+    coarse = grid_around(SPHERE_CENTER_RAS, (12, 10, 9), spacing=(4.0, 5.0, 7.0))
+    made = Provenance("predicted", "threshold", "ab" * 32)
+    labels = (Label(1, "Sphere", provenance=made),)
+    mask = np.asfortranarray(sphere_mask(coarse)).astype("u1")
+    other = node_from_labelmap(Labelmap((mask,), labels, coarse.affine), a_scene, None, "Other")
+    _, seen = started(a_logic, a_scan, rule="merge", target=other)
+    turned_until(a_ticker, lambda: seen.ends)
+    preview = seen.ends[0][1]
+    with pytest.raises(GeometryError, match="do not coincide"):
+        a_logic.accept(preview, lambda *_: None)
+    assert preview.node.GetScene() is a_scene
+    done, _ = accepted(a_logic, a_ticker, preview, rule="new")
+    np.testing.assert_array_equal(sphere_of(done.node, a_scan), TRUTH)
 
 
 def test_the_masking_of_the_panels_segment_editor_holds_for_an_accepted_result(

@@ -79,10 +79,8 @@ def commit(
             other voxels.
         SegmentationAIError: The target was removed, or its segments exchanged, meanwhile.
     """
-    place = _place(result, volume_node, target)
-    segmentation = target.GetSegmentation()
-    work = Target(target, segmentation, editors.editor_of(target), result, place)
-    check_lattice(work, plan_of_commit(result, segmentation, rule))
+    work = _target(result, volume_node, editors, target)
+    check_lattice(work, plan_of_commit(result, work.segmentation, rule))
     yield READY
     check_there(work)
     if target.GetDisplayNode() is None:
@@ -91,12 +89,34 @@ def commit(
         return (yield from _written(work, rule))
 
 
+def check_commit(
+    result: PreparedResult,
+    volume_node: slicer.vtkMRMLVolumeNode,
+    editors: SegmentEditors,
+    rule: Rule,
+    target: slicer.vtkMRMLSegmentationNode,
+) -> None:
+    """Raise what `commit` would raise at once; nothing is changed."""
+    work = _target(result, volume_node, editors, target)
+    check_lattice(work, plan_of_commit(result, work.segmentation, rule))
+
+
 def finished(steps: Commit) -> Committed:
     """Run a commit to its end at once, for scripts and for a scene that is about to be saved."""
     committed = run_to_end(steps)
     if committed.lacks_surfaces:
         create_surfaces(committed.node)
     return committed
+
+
+def _target(
+    result: PreparedResult,
+    volume_node: slicer.vtkMRMLVolumeNode,
+    editors: SegmentEditors,
+    target: slicer.vtkMRMLSegmentationNode,
+) -> Target:
+    place = _place(result, volume_node, target)
+    return Target(target, target.GetSegmentation(), editors.editor_of(target), result, place)
 
 
 def _written(work: Target, rule: Rule) -> Commit:

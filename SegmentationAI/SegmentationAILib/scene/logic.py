@@ -6,7 +6,7 @@ from typing import Any
 
 import slicer
 
-from .commit import Commit, Committed, commit, finished, new_segmentation
+from .commit import Commit, Committed, check_commit, commit, finished, new_segmentation
 from .commit_plan import Rule
 from .commit_under_way import CommitUnderWay
 from .jobs import Asked, Run, RunQueue
@@ -140,13 +140,13 @@ class SegmentationLogic:
             target: Replaces the segmentation that was asked for.
 
         Raises:
-            SegmentationAIError: The scan or the target was removed, moved or changed meanwhile; the
-                preview is still there.
+            SegmentationAIError: The scan or the target was removed, moved or changed meanwhile, or
+                segments of the target lie on other voxels; the preview is still there.
         """
         run = preview.run
         if rule is not None:
             run.asked = replace(run.asked, rule=rule, target=target)
-        run.check(self._scene)
+        self._check(run)
         self.discard(preview)
 
         def ended(done: Committed | None, error: BaseException | None) -> None:
@@ -166,7 +166,7 @@ class SegmentationLogic:
 
     def accept_now(self, preview: Preview) -> Committed:
         """Commit a preview before returning; see `accept`."""
-        preview.run.check(self._scene)
+        self._check(preview.run)
         self.discard(preview)
         return finished(self._commit(preview.run))
 
@@ -221,6 +221,14 @@ class SegmentationLogic:
             self._scene.RemoveObserver(tag)
         self._history.forget()
         self.editors.forget_all()
+
+    def _check(self, run: Run) -> None:
+        """Raise while the result is still shown, and nothing of it lost, what a commit would."""
+        run.check(self._scene)
+        asked = run.asked
+        if asked.target is not None and asked.rule != "new":
+            assert run.result is not None
+            check_commit(run.result, asked.volume_node, self.editors, asked.rule, asked.target)
 
     def _commit(self, run: Run) -> Commit:
         """Write a run's result where it was asked for; the journal has it when this ends."""
