@@ -49,6 +49,11 @@ class StandInLogic(NoStudy):
         self.result: Any = None
         self.listed = (T1, FOUR, CT)
         self.is_undoable = False
+        self.waits, self.followed, self.on_segments = True, None, lambda: None
+        self.listed_segments = (
+            SegmentFacts("a", "Thalamus", (0.0, 0.5, 0.1), False, "not started", "predicted by t1"),
+            SegmentFacts("b", "Caudate", (0.5, 0.7, 0.9), True, "completed", "drawn by hand"),
+        )
         self.question = ""
         self.facts, self.on_facts, self.drawn = CorrectionFacts(), lambda facts: None, ()
         self.trained, self.on_training = TrainingFacts(), lambda facts: None
@@ -81,11 +86,14 @@ class StandInLogic(NoStudy):
     def discard(self):
         self.asked.append("discard")
 
+    def has_preview(self):
+        return self.waits
+
     def segments(self, node):
-        return (
-            SegmentFacts("a", "Thalamus", (0.0, 0.5, 0.1), False, "not started", "predicted by t1"),
-            SegmentFacts("b", "Caudate", (0.5, 0.7, 0.9), True, "completed", "drawn by hand"),
-        )
+        return self.listed_segments
+
+    def follow_segments(self, node, on_change):
+        self.followed, self.on_segments = node, on_change
 
     def set_locked(self, node, segment_id, is_locked):
         self.asked.append(("lock", segment_id, is_locked))

@@ -248,6 +248,18 @@ def test_a_closed_scene_leaves_nothing_to_segment(a_module):
     assert a_module.widget.logic.state().volume is None
 
 
+def test_the_list_of_segments_follows_the_segment_editor(a_module):
+    state, table = a_module.widget.logic.state(), a_module.find("segmentsTable")
+    state.result = a_module.logic.result
+    a_module.panel.open("Correct")
+    assert table.rowCount == 2
+    a_module.logic.listed_segments = a_module.logic.listed_segments[:1]
+    a_module.logic.on_segments()
+    assert [table.item(row, 0).text() for row in range(table.rowCount)] == ["Thalamus"]
+    a_module.panel.open("Measure")
+    assert a_module.logic.followed is None, "nothing is observed once the step is closed"
+
+
 def test_every_control_has_a_tooltip(a_module):
     kinds = (QtWidgets.QAbstractButton, QtWidgets.QComboBox, QtWidgets.QAbstractItemView,
              QtWidgets.QProgressBar, slicer.qMRMLNodeComboBox)  # fmt: skip

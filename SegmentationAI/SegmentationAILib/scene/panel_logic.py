@@ -29,6 +29,7 @@ from .panel_training import PanelTraining
 from .prepared_runs import PreparedRuns
 from .scan_kind import DicomValue
 from .segment_editors import ShownEditor
+from .segment_follower import SegmentFollower
 from .segment_list import segments_of, set_status
 from .segment_protection import set_locked
 from .study_link import StudyLink
@@ -54,6 +55,7 @@ class ScenePanelLogic(
     PanelComputer,
     PanelExport,
     MeasureFollower,
+    SegmentFollower,
 ):
     """The logic of the panel on one scene.
 
@@ -96,6 +98,7 @@ class ScenePanelLogic(
         PanelCompare.__init__(self, scene, setup, ticker)
         PanelExport.__init__(self, setup, ticker, dicom_file)
         MeasureFollower.__init__(self, ticker)
+        SegmentFollower.__init__(self, ticker)
         self._save_state: Callable[[], None] = lambda: None
 
     def before_accepting(self, save_state: Callable[[], None]) -> None:
@@ -164,6 +167,7 @@ class ScenePanelLogic(
     def close(self) -> None:
         """End the worker, what runs in it, and the journal."""
         self.follow(None, None, lambda table: None)
+        self.follow_segments(None, lambda: None)
         self.discard_correction()
         self.cancel_new_study()
         self.close_study()

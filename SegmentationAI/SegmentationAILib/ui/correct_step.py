@@ -58,6 +58,8 @@ class CorrectStep:
 
     def open(self) -> None:
         """Hand the result to the Segment Editor; called when the step opens."""
+        # Another step may have chosen another one since.
+        self._ui.resultSelector.setCurrentNode(self._state.result)
         self._is_open = True
         editor = self._ui.segmentEditor
         editor.setMRMLSegmentEditorNode(self._editor_node())
@@ -66,11 +68,12 @@ class CorrectStep:
         editor.setupViewObservations()
         editor.installKeyboardShortcuts()
         editor.setActiveEffectByName(EFFECT_NAME)
-        self.refresh()
+        self._follow()
 
     def close(self) -> None:
         """Let go of views and keys; called when the step closes or the module is left."""
         self._is_open = False
+        self._logic.follow_segments(None, self.refresh)
         self._ui.segmentEditor.setActiveEffectByName("")
         self._ui.segmentEditor.removeViewObservations()
         self._ui.segmentEditor.uninstallKeyboardShortcuts()
@@ -97,6 +100,13 @@ class CorrectStep:
         self._state.result = node
         if self._is_open:
             self._ui.segmentEditor.setSegmentationNode(node)
+            self._follow()
+        else:
+            self.refresh()
+
+    def _follow(self) -> None:
+        """Show the segments, and show them again whenever the Segment Editor has changed them."""
+        self._logic.follow_segments(self._state.result, self.refresh)
         self.refresh()
 
     def _fill(self) -> None:

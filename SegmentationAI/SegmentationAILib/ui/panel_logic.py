@@ -56,6 +56,9 @@ class RunLogic(ConsentLogic, Protocol):
     def cancel(self) -> None:
         """End the run; ``on_end`` says so within half a second."""
 
+    def has_preview(self) -> bool:
+        """Return whether a result waits to be accepted or thrown away."""
+
     def accept(self, on_accepted: Callable[[Accepted], None]) -> None:
         """Keep the preview; ``on_accepted`` is told when it has been written."""
 
@@ -71,6 +74,11 @@ class CorrectLogic(Protocol):
 
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
+
+    def follow_segments(
+        self, node: slicer.vtkMRMLSegmentationNode | None, on_change: Callable[[], None]
+    ) -> None:
+        """Call ``on_change`` after segments came, went or were renamed; None stops."""
 
     def set_locked(
         self, node: slicer.vtkMRMLSegmentationNode, segment_id: str, is_locked: bool
