@@ -9,6 +9,7 @@ from PySide6 import QtCore, QtTest, QtWidgets
 
 from SegmentationAILib.core.labelmap import Label, Labelmap
 from SegmentationAILib.core.prompts import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt
+from SegmentationAILib.scene.panel_facts import Accepted, Outcome
 from SegmentationAILib.scene.refine_facts import CorrectionAsked, CorrectionFacts, DoubtfulPlace
 from SegmentationAILib.scene.segment_protection import set_locked
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
@@ -255,6 +256,24 @@ def test_another_segment_or_engine_throws_away_what_was_not_accepted(a_refine_st
     a_refine_step.choose("segmentSelector", "Caudate (locked)")
     assert a_refine_step.logic.asked[-1] == "discard correction"
     assert a_refine_step.widget.logic.state().refine_segment == "b"
+
+
+def test_a_correction_that_waits_is_shown_when_the_step_opens_again(a_refine_step):
+    """A result that was accepted meanwhile is the panel's choice, and not what is corrected."""
+    state, corrected = a_refine_step.widget.logic.state(), a_refine_step.logic.result
+    a_refine_step.choose("segmentSelector", "Caudate (locked)")
+    a_refine_step.red.click(CENTER)
+    a_refine_step.panel.open("Segment")
+    another = a_refine_step.running.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Another")
+    a_refine_step.panel._accepted(Accepted(another, "Done."))
+    assert state.result is another
+    a_refine_step.panel.open("Refine")
+    assert a_refine_step.find("refineSelector").currentNode() is corrected
+    assert a_refine_step.find("segmentSelector").currentText == "Caudate (locked)"
+    assert a_refine_step.logic.correction().is_open
+    assert "discard correction" not in a_refine_step.logic.asked
+    a_refine_step.panel.open("Correct")
+    assert a_refine_step.find("resultSelector").currentNode() is state.result
 
 
 def test_without_a_segment_a_click_asks_for_one(a_refine_step):

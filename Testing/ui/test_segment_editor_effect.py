@@ -66,6 +66,7 @@ def an_editor(opened, a_slicer):
         register_effect()
         (effect,) = factory.registered
         editor = Editor(module, effect, scan)
+        editor.module = module
         editor.scan = scan
         yield editor
 
@@ -126,6 +127,37 @@ def test_another_segment_gives_the_correction_up_and_a_pause_does_not(an_editor)
     assert an_editor.logic.asked[-1] == "discard correction"
     effect.cleanup()
     assert an_editor.click(CENTER) == (False, False)
+
+
+def test_a_correction_that_waits_in_the_panel_takes_no_prompt_of_the_effect(an_editor):
+    """There is one correction; a click in the editor is for the segment that is chosen there."""
+    panel, state = an_editor.module.panel, an_editor.module.widget.logic.state()
+    state.result = an_editor.logic.result
+    panel.show(state)
+    panel.open("Refine")
+    an_editor.view.click(CENTER)
+    panel.open("Segment")
+    an_editor.effect.self().activate()
+    an_editor.click(CENTER)
+    asked = [one for one in an_editor.logic.asked if isinstance(one, CorrectionAsked)]
+    assert ([one.segment_id for one in asked], len(an_editor.prompts)) == (["a"], 1)
+    assert an_editor.logic.correction().is_open
+    said = an_editor.effect.self()._controls._status._ui.sentenceLabel.text
+    assert "corrected in another place" in said
+
+
+def test_choices_in_the_panel_leave_a_correction_of_the_effect_alone(an_editor):
+    panel, state = an_editor.module.panel, an_editor.module.widget.logic.state()
+    state.result = an_editor.logic.result
+    an_editor.effect.self().activate()
+    an_editor.click(CENTER)
+    panel.show(state)
+    panel.open("Refine")
+    asked = len(an_editor.logic.asked)
+    an_editor.module.choose("segmentSelector", "Caudate (locked)")
+    an_editor.module.choose("modeSelector", "Removes only")
+    assert an_editor.logic.asked[asked:] == []
+    assert an_editor.logic.correction().is_open
 
 
 def test_views_in_3d_are_left_alone(an_editor):

@@ -114,9 +114,8 @@ class RefineBox:
         if self.hand.is_down:
             self.hand.drop()
             return
-        was_open = self.facts.is_open
-        self._logic.discard_correction()
-        if was_open:
+        if self.facts.is_open:
+            self._logic.discard_correction()
             self._status.say(_("The correction was thrown away; the segment is as it was."))
 
     def _keep(self) -> None:
@@ -137,7 +136,14 @@ class RefineBox:
 
     def _give(self, prompt: Prompt, is_finished: bool) -> None:
         with self._status.answering():
-            if not self._logic.correction().is_open:
+            if not self.facts.is_open:
+                if self._logic.correction().is_open:
+                    # There is one correction for the panel and all Segment Editors.
+                    self._status.say(
+                        _("A segment is being corrected in another place already, in the step "
+                          "Refine or in a Segment Editor; accept or discard that first.")
+                    )  # fmt: skip
+                    return
                 asked = self._ask()
                 if asked is None:
                     self._status.say(_("Choose the segment that is to be corrected."))
@@ -165,7 +171,8 @@ class RefineBox:
     def _rules_chosen(self) -> None:
         mode, run_mode = self.rules
         self.hand.is_live = run_mode == "live"
-        self._do(partial(self._logic.set_refine_rules, mode, run_mode))
+        if self.facts.is_open:
+            self._do(partial(self._logic.set_refine_rules, mode, run_mode))
         self._show(self.facts)
 
     def _brush_chosen(self, radius_mm: float) -> None:

@@ -46,6 +46,7 @@ class RefineStep:
     ) -> None:
         self._logic, self._status, self._state = logic, status, state
         self._segment_ids: list[str] = []
+        self._corrected: CorrectionAsked | None = None
         self._is_showing = False
         self.section, self._ui = load_section("Refine")
         self._ui.refineSelector.setMRMLScene(scene)
@@ -69,6 +70,10 @@ class RefineStep:
 
     def open(self) -> None:
         """Begin to take clicks in the slice views; called when the step opens."""
+        if self._corrected is not None and self._box.facts.is_open:
+            # What waits is shown, whatever was chosen in another step meanwhile.
+            self._state.result = self._corrected.node
+            self._state.refine_segment = self._corrected.segment_id
         self._refresh()
         self._views.start()
         for key in self._keys:
@@ -107,10 +112,11 @@ class RefineStep:
             return None
         assert engine is not None
         mode, run_mode = self._box.rules
-        return CorrectionAsked(
+        self._corrected = CorrectionAsked(
             state.volume, state.result, self._segment_ids[index], engine.key, engine.network, mode,
             run_mode,
         )  # fmt: skip
+        return self._corrected
 
     def _node_chosen(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         if not self._is_showing:
