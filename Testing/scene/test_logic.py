@@ -20,7 +20,10 @@ from SegmentationAILib.scene.jobs import Asked
 from SegmentationAILib.scene.journal_keeper import JournalKeeper
 from SegmentationAILib.scene.journal_restore import restore_journal
 from SegmentationAILib.scene.logic import SegmentationLogic, made_by
+from SegmentationAILib.scene.panel_facts import Request
+from SegmentationAILib.scene.panel_runs import PanelRuns
 from SegmentationAILib.scene.placement import matrix_from_affine
+from SegmentationAILib.scene.prepared_runs import PreparedRuns
 from SegmentationAILib.scene.segment_editors import EDITOR_TAG
 from SegmentationAILib.scene.segment_protection import tag_of
 from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
@@ -187,6 +190,17 @@ def test_a_second_run_merges_into_the_first_and_leaves_a_correction(
     assert done.node is node
     np.testing.assert_array_equal(sphere_of(node, a_scan), old)
     assert node.GetSegmentation().GetSegmentIdBySegmentName("Sphere (2)")
+
+
+def test_a_preview_that_went_with_its_scene_waits_no_more(a_scene, a_logic, a_ticker, a_scan):
+    prepared = PreparedRuns(a_logic, a_ticker, lambda _: [])
+    runs, ends = PanelRuns(a_scene, a_logic, prepared, a_ticker), []
+    runs.start(Request(a_scan, "threshold"), lambda *_: None, ends.append)
+    assert not runs.has_preview()
+    turned_until(a_ticker, lambda: ends)
+    assert runs.has_preview()
+    a_scene.Clear(False)
+    assert not runs.has_preview()
 
 
 def test_a_result_that_its_target_cannot_take_stays_as_a_preview(

@@ -248,6 +248,18 @@ def test_a_closed_scene_leaves_nothing_to_segment(a_module):
     assert a_module.widget.logic.state().volume is None
 
 
+def test_a_result_that_went_with_its_scene_can_no_longer_be_accepted(a_module):
+    a_module.click("segmentButton")
+    a_module.logic.on_end(Outcome("2 structures.", has_preview=True))
+    assert a_module.is_shown("previewBox")
+    a_module.logic.waits = False
+    a_module.running.scene.Clear()
+    assert not a_module.is_shown("previewBox")
+    asked = list(a_module.logic.asked)
+    a_module.press(QtCore.Qt.Key_Escape)
+    assert a_module.logic.asked == asked
+
+
 def test_the_list_of_segments_follows_the_segment_editor(a_module):
     state, table = a_module.widget.logic.state(), a_module.find("segmentsTable")
     state.result = a_module.logic.result

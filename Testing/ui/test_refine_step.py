@@ -276,6 +276,23 @@ def test_a_correction_that_waits_is_shown_when_the_step_opens_again(a_refine_ste
     assert a_refine_step.find("resultSelector").currentNode() is state.result
 
 
+def test_enter_accepts_the_correction_while_a_result_waits_in_another_step(a_refine_step):
+    a_refine_step.panel.open("Segment")
+    a_refine_step.click("segmentButton")
+    a_refine_step.logic.on_end(Outcome("2 structures.", has_preview=True))
+    a_refine_step.panel.open("Refine")
+    a_refine_step.red.click(CENTER)
+    a_refine_step.press(QtCore.Qt.Key_Return)
+    assert a_refine_step.find("sentenceLabel").text == "'Thalamus' was corrected."
+    a_refine_step.red.click(CENTER)
+    a_refine_step.press(QtCore.Qt.Key_Escape)
+    assert a_refine_step.logic.asked[-1] == "discard correction"
+    a_refine_step.panel.open("Segment")
+    assert a_refine_step.is_shown("previewBox")
+    a_refine_step.press(QtCore.Qt.Key_Escape)
+    assert a_refine_step.logic.asked[-1] == "discard"
+
+
 def test_without_a_segment_a_click_asks_for_one(a_refine_step):
     a_refine_step.widget.logic.state().result = None
     a_refine_step.panel.show(a_refine_step.widget.logic.state())

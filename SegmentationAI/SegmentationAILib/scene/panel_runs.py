@@ -69,6 +69,10 @@ class PanelRuns:
         if self._run is not None:
             self._runs.cancel(self._run)
 
+    def has_preview(self) -> bool:
+        """Return whether a result waits to be accepted or thrown away."""
+        return self._preview is not None and self._preview.node.GetScene() is not None
+
     def accept(self, on_accepted: OnAccepted) -> None:
         """Commit the preview in the background of the event loop.
 
@@ -77,7 +81,7 @@ class PanelRuns:
                 or changed meanwhile; the preview stays then.
         """
         preview = self._preview
-        if preview is None or preview.node.GetScene() is None:
+        if preview is None or not self.has_preview():
             raise SegmentationAIError(_("There is no result to accept; segment the scan again."))
 
         def written(done: Committed | None, error: BaseException | None) -> None:

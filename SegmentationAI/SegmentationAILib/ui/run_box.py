@@ -20,7 +20,7 @@ class RunBox:
 
     Args:
         ui: Widgets of the section.
-        section: Its root; Enter and Esc work in its window while a preview is shown.
+        section: Its root; Enter and Esc work in its window while a preview is shown in it.
         logic: Does the work.
         status: Shows errors.
         on_result: Told which segmentation has the accepted result, and what was done.
@@ -33,6 +33,7 @@ class RunBox:
         self._is_ready = False
         self._is_running = False
         self._has_preview = False
+        self._is_open = False
         ui.cancelButton.connect("clicked()", self._cancel)
         ui.acceptButton.connect("clicked()", self._accept)
         ui.discardButton.connect("clicked()", self._discard)
@@ -46,6 +47,11 @@ class RunBox:
     def set_ready(self, is_ready: bool) -> None:
         """Say whether everything that a run needs has been chosen."""
         self._is_ready = is_ready
+        self.refresh()
+
+    def set_open(self, is_open: bool) -> None:
+        """Say whether a person sees the step: the keys mean something else in other steps."""
+        self._is_open = is_open
         self.refresh()
 
     def start(self, request: Request) -> None:
@@ -111,12 +117,14 @@ class RunBox:
 
     def refresh(self) -> None:
         """Bring the widgets in line with where the work stands."""
+        # A preview goes with its scene, and before the next run.
+        self._has_preview = self._has_preview and self._logic.has_preview()
         self._ui.segmentButton.enabled = self._is_ready and not self._is_running
         self._ui.runningBox.visible = self._is_running
         self._ui.previewBox.visible = self._has_preview and not self._is_running
         self._ui.doneLabel.visible = bool(self._ui.doneLabel.text)
         for key in self._keys:
-            key.enabled = self._has_preview and not self._is_running
+            key.enabled = self._has_preview and not self._is_running and self._is_open
 
     @staticmethod
     def _shortcut(key: str, section: Any, slot: Callable[[], None]) -> Any:

@@ -71,7 +71,7 @@ class SegmentStep:
     def open(self) -> None:
         """Choose the scan that is there, where none is chosen yet."""
         # What was hidden while the section was folded shows when it unfolds.
-        self._run.refresh()
+        self._run.set_open(True)
         self._ui.channelsBox.visible = bool(self._channel_selectors)
         self._ui.replaceCheck.visible = self._state.into is not None
         if self._ui.volumeSelector.currentNode() is None:
@@ -79,7 +79,8 @@ class SegmentStep:
             self._ui.volumeSelector.setCurrentNode(node)
 
     def close(self) -> None:
-        """Nothing is held: a run goes on while other steps are open."""
+        """Let go of the keys; a run goes on while other steps are open."""
+        self._run.set_open(False)
 
     def refresh(self) -> None:
         """List the networks again, as after one was installed or removed."""
