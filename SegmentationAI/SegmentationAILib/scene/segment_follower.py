@@ -25,7 +25,7 @@ class SegmentFollower:
 
     def __init__(self, ticker: Ticker) -> None:
         self._following_ticker = ticker
-        self._followed: tuple[slicer.vtkSegmentation | None, tuple[int, ...]] = (None, ())
+        self._observed_segments: list[tuple[slicer.vtkSegmentation, int]] = []
         self._on_segments: Callable[[], None] = lambda: None
         self._is_told_soon = False
 
@@ -38,21 +38,22 @@ class SegmentFollower:
             node: Whose segments are followed; None stops.
             on_change: Called in a later turn.
         """
-        segmentation, tags = self._followed
-        for tag in tags:
-            segmentation.RemoveObserver(tag)  # type: ignore[union-attr]  # tags came from it
-        self._followed, self._on_segments = (None, ()), on_change
-        segmentation = None if node is None else node.GetSegmentation()
-        if segmentation is not None:
-            tags = tuple(segmentation.AddObserver(event, self._changed) for event in _EVENTS)
-            self._followed = segmentation, tags
+        for segmentation, tag in self._observed_segments:
+            segmentation.RemoveObserver(tag)
+        self._observed_segments, self._on_segments = [], on_change
+        if node is not None:
+            segmentation = node.GetSegmentation()
+            self._observed_segments = [
+                (segmentation, segmentation.AddObserver(event, lambda *_: self._tell_soon()))
+                for event in _EVENTS
+            ]
 
-    def _changed(self, *_: object) -> None:
+    def _tell_soon(self) -> None:
         if not self._is_told_soon:
             self._is_told_soon = True
-            self._following_ticker.soon(self._tell)
+            self._following_ticker.soon(self._tell_of_segments)
 
-    def _tell(self) -> None:
+    def _tell_of_segments(self) -> None:
         self._is_told_soon = False
-        if self._followed[0] is not None:
+        if self._observed_segments:
             self._on_segments()
