@@ -49,6 +49,7 @@ class StandInLogic(NoStudy):
         self.result: Any = None
         self.listed = (T1, FOUR, CT)
         self.is_undoable = False
+        self.scans_of = {}
         self.waits, self.followed, self.on_segments = True, None, lambda: None
         self.listed_segments = (
             SegmentFacts("a", "Thalamus", (0.0, 0.5, 0.1), False, "not started", "predicted by t1"),
@@ -91,6 +92,9 @@ class StandInLogic(NoStudy):
 
     def segments(self, node):
         return self.listed_segments
+
+    def scan_of(self, node):
+        return self.scans_of.get(node)
 
     def follow_segments(self, node, on_change):
         self.followed, self.on_segments = node, on_change

@@ -17,7 +17,11 @@ from SegmentationAILib.core.terminology import ANATOMICAL_STRUCTURE, Code, Termi
 from SegmentationAILib.core.volume import Grid, Volume
 from SegmentationAILib.scene.bootstrap import headless_slicer
 from SegmentationAILib.scene.placement import matrix_from_affine
-from SegmentationAILib.scene.segmentation_node import labelmap_from_node, node_from_labelmap
+from SegmentationAILib.scene.segmentation_node import (
+    labelmap_from_node,
+    node_from_labelmap,
+    scan_of,
+)
 from SegmentationAILib.scene.volume_node import node_from_volume
 
 from phantoms import grid_around, rotation
@@ -379,3 +383,14 @@ def test_partly_overlapping_segments_of_a_file_are_all_kept(a_slicer, the_data):
     for mask in masks:
         pieces = np.any([one for one in found if (one & mask).sum() == one.sum()], axis=0)
         np.testing.assert_array_equal(pieces, mask)
+
+
+def test_the_scan_of_a_segmentation_is_found_until_it_is_removed(a_scene):
+    node = node_from_labelmap(
+        random_labelmap(a_grid(), (1,)), a_scene, a_volume_node(a_scene, a_grid()), "Result"
+    )
+    assert scan_of(node).GetName() == "CT"
+    a_scene.RemoveNode(scan_of(node))
+    assert scan_of(node) is None
+    loose = node_from_labelmap(random_labelmap(a_grid(), (1,)), a_scene, None, "Loose")
+    assert scan_of(loose) is None

@@ -9,6 +9,7 @@ from PySide6 import QtCore, QtWidgets
 
 from SegmentationAILib.resources import resource
 from SegmentationAILib.scene.panel_facts import Outcome
+from SegmentationAILib.scene.volume_node import node_from_volume, volume_from_node
 
 STEPS = (
     "segment", "queue", "correct", "measure", "compare", "export", "networks", "settings"
@@ -258,6 +259,30 @@ def test_a_result_that_went_with_its_scene_can_no_longer_be_accepted(a_module):
     asked = list(a_module.logic.asked)
     a_module.press(QtCore.Qt.Key_Escape)
     assert a_module.logic.asked == asked
+
+
+def test_a_result_brings_the_scan_that_it_was_made_of(a_module, a_scan):
+    """While a network runs a person chooses the scan for the next run."""
+    scene, logic, state = a_module.running.scene, a_module.logic, a_module.widget.logic.state()
+    another, later = node_from_volume(volume_from_node(a_scan), scene, "Another"), logic.result
+    logic.scans_of[later] = a_scan
+    a_module.click("segmentButton")
+    a_module.find("volumeSelector").setCurrentNode(another)
+    assert state.volume is another
+    logic.on_end(Outcome("2 structures.", has_preview=True))
+    a_module.click("acceptButton")
+    editor = a_module.find("segmentEditor")
+    told = (editor._adapter_told["segmentation"], editor._adapter_told["volume"])
+    assert (*told, state.volume) == (later, a_scan, a_scan)
+    earlier = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Earlier")
+    logic.scans_of[earlier] = another
+    a_module.find("resultSelector").setCurrentNode(earlier)
+    assert (editor._adapter_told["volume"], state.volume) == (another, another)
+    a_module.panel.open("Refine")
+    a_module.find("refineSelector").setCurrentNode(later)
+    assert state.volume is a_scan
+    a_module.panel.open("Segment")
+    assert a_module.find("volumeSelector").currentNode() is a_scan
 
 
 def test_the_list_of_segments_follows_the_segment_editor(a_module):

@@ -32,6 +32,7 @@ from .segment_editors import ShownEditor
 from .segment_follower import SegmentFollower
 from .segment_list import segments_of, set_status
 from .segment_protection import set_locked
+from .segmentation_node import scan_of
 from .study_link import StudyLink
 from .ticker import Ticker
 from .translation import tr as _
@@ -117,6 +118,12 @@ class ScenePanelLogic(
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
         return segments_of(node)
+
+    def scan_of(
+        self, node: slicer.vtkMRMLSegmentationNode
+    ) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Return the scan that a segmentation was made of, None when it is gone."""
+        return scan_of(node)
 
     def made_by(self, node: slicer.vtkMRMLSegmentationNode) -> str:
         """Return which networks, in which version, made the segments; empty for none."""

@@ -96,6 +96,13 @@ def labelmap_from_node(
     )
 
 
+def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the scan that a segmentation was made of, None when its scene has it no more."""
+    scan = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    # Labelmap volumes are scalar volumes too, and no scans.
+    return scan if scan is not None and scan.GetClassName() == "vtkMRMLScalarVolumeNode" else None
+
+
 def _image(labelmap: Labelmap, layer: int, affine: Affine) -> slicer.vtkOrientedImageData:
     """Return one layer as the image that its segments share."""
     values = [label.value for label in labelmap.labels if label.layer == layer]

@@ -11,7 +11,7 @@ from ..core.labelmap import Status
 from ..scene.panel_facts import SegmentFacts
 from .effect_registration import EFFECT_NAME
 from .panel_logic import CorrectLogic
-from .panel_state import PanelState
+from .panel_state import PanelState, choose_result
 from .sections import load_section
 from .status_line import StatusLine
 
@@ -40,7 +40,7 @@ class CorrectStep:
         self._state = state
         self._segments: tuple[SegmentFacts, ...] = ()
         self._shown: list[str] = []
-        self._is_open = False
+        self._is_open = self._is_showing = False
         self.section, self._ui = load_section("Correct")
         self._ui.resultSelector.setMRMLScene(scene)
         self._ui.segmentEditor.setMRMLScene(scene)
@@ -53,13 +53,13 @@ class CorrectStep:
     def show(self, state: PanelState) -> None:
         """Show the result that the state names."""
         self._state = state
-        self._ui.resultSelector.setCurrentNode(state.result)
+        self._show_result()
         self.refresh()
 
     def open(self) -> None:
         """Hand the result to the Segment Editor; called when the step opens."""
         # Another step may have chosen another one since.
-        self._ui.resultSelector.setCurrentNode(self._state.result)
+        self._show_result()
         self._is_open = True
         editor = self._ui.segmentEditor
         editor.setMRMLSegmentEditorNode(self._editor_node())
@@ -96,10 +96,18 @@ class CorrectStep:
     def _save_state(self) -> None:
         self.save_state_of(self._state.into)
 
+    def _show_result(self) -> None:
+        self._is_showing = True
+        self._ui.resultSelector.setCurrentNode(self._state.result)
+        self._is_showing = False
+
     def _chosen(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        self._state.result = node
+        if self._is_showing:
+            return
+        choose_result(self._state, node, None if node is None else self._logic.scan_of(node))
         if self._is_open:
             self._ui.segmentEditor.setSegmentationNode(node)
+            self._ui.segmentEditor.setSourceVolumeNode(self._state.volume)
             self._follow()
         else:
             self.refresh()

@@ -12,7 +12,7 @@ from .export_step import ExportStep
 from .measure_step import MeasureStep
 from .networks_step import NetworksStep
 from .panel_logic import PanelLogic
-from .panel_state import PanelState
+from .panel_state import PanelState, choose_result
 from .queue_step import QueueStep
 from .refine_step import RefineStep
 from .relabel_step import RelabelStep
@@ -141,7 +141,8 @@ class Panel:
 
     def _accepted(self, accepted: Accepted) -> None:
         """Go on to *Correct* with an accepted result."""
-        self._state.result = accepted.node
+        assert accepted.node is not None, "only what was written is told"
+        choose_result(self._state, accepted.node, self._logic.scan_of(accepted.node))
         self.correct.show(self._state)
         self.status.say(accepted.sentence, accepted.details)
         self.open("Correct")

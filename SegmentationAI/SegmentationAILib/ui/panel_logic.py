@@ -75,6 +75,11 @@ class CorrectLogic(Protocol):
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
 
+    def scan_of(
+        self, node: slicer.vtkMRMLSegmentationNode
+    ) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Return the scan that a segmentation was made of."""
+
     def follow_segments(
         self, node: slicer.vtkMRMLSegmentationNode | None, on_change: Callable[[], None]
     ) -> None:

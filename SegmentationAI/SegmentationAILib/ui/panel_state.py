@@ -54,3 +54,22 @@ class PanelState:
 
 
 EXTRA_CHANNELS = ("second", "third", "fourth")
+
+
+def choose_result(
+    state: PanelState,
+    node: vtkMRMLSegmentationNode | None,
+    scan: vtkMRMLScalarVolumeNode | None,
+) -> None:
+    """Let all steps work on a segmentation, and on the scan that it was made of.
+
+    Else it would be corrected, measured and exported by the scan that is chosen for the next run.
+
+    Args:
+        state: Gets both.
+        node: The segmentation, None for none.
+        scan: None leaves the scan that is chosen.
+    """
+    state.result = node
+    if scan is not None:
+        state.volume = scan

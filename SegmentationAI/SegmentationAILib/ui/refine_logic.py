@@ -20,6 +20,11 @@ class RefineLogic(Protocol):
     def segments(self, node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentFacts, ...]:
         """Return the segments of a segmentation in their order."""
 
+    def scan_of(
+        self, node: slicer.vtkMRMLSegmentationNode
+    ) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Return the scan that a segmentation was made of."""
+
     def add_segment(
         self,
         node: slicer.vtkMRMLSegmentationNode | None,

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ..scene.panel_facts import Accepted
 from ..scene.refine_facts import CorrectionAsked
 from .engine_choice import EngineChoice
-from .panel_state import PanelState
+from .panel_state import PanelState, choose_result
 from .refine_box import RefineBox
 from .refine_logic import RefineLogic
 from .sections import load_section
@@ -72,7 +72,7 @@ class RefineStep:
         """Begin to take clicks in the slice views; called when the step opens."""
         if self._corrected is not None and self._box.facts.is_open:
             # What waits is shown, whatever was chosen in another step meanwhile.
-            self._state.result = self._corrected.node
+            choose_result(self._state, self._corrected.node, self._corrected.volume)
             self._state.refine_segment = self._corrected.segment_id
         self._refresh()
         self._views.start()
@@ -121,7 +121,8 @@ class RefineStep:
     def _node_chosen(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         if not self._is_showing:
             self._give_up()
-            self._state.result = node
+            scan = None if node is None else self._logic.scan_of(node)
+            choose_result(self._state, node, scan)
             self._refresh()
 
     def _segment_chosen(self, index: int) -> None:

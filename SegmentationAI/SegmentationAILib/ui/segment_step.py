@@ -74,6 +74,9 @@ class SegmentStep:
         self._run.set_open(True)
         self._ui.channelsBox.visible = bool(self._channel_selectors)
         self._ui.replaceCheck.visible = self._state.into is not None
+        # A result that was chosen in another step has brought its scan along.
+        if self._state.volume is not None:
+            self._ui.volumeSelector.setCurrentNode(self._state.volume)
         if self._ui.volumeSelector.currentNode() is None:
             node = self._scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
             self._ui.volumeSelector.setCurrentNode(node)
