@@ -9,6 +9,7 @@ import slicer
 from desk_link import DeskLink
 from study_files import LABELS, SHAPE, iterate, made_study, shifted, truth
 
+from SegmentationAILib.core.errors import SegmentationAIError
 from SegmentationAILib.core.labelmap import Labelmap
 from SegmentationAILib.learn.study.iterations import (
     roll_back,
@@ -105,6 +106,33 @@ def hands():
 @pytest.fixture
 def a_hand(tmp_path, hands):
     return hands(made_study(tmp_path, 3))
+
+
+def test_a_correction_that_waits_keeps_its_case_open(a_hand):
+    """What is shown in Refine is not in the labels yet, and would go with them."""
+    a_hand.open("case 0")
+    opened, version = a_hand.panel.case_nodes(), a_hand.study.current_version("case 0")
+
+    def waits(node):
+        assert node is opened[1]
+        raise SegmentationAIError("A correction of 'Tail' waits.")
+
+    a_hand.panel._check_written = waits
+    panel, said = a_hand.panel, a_hand.outcomes.append
+    for act in (
+        lambda: panel.open_case("case 1", said),
+        lambda: panel.accept_case(said),
+        lambda: panel.skip_case(said),
+        lambda: panel.store_case(said),
+        lambda: panel.open_study(a_hand.study.folder, lambda *_: None, said),
+    ):
+        with pytest.raises(SegmentationAIError, match="'Tail' waits"):
+            act()
+        assert panel.case_nodes() == opened
+    assert a_hand.study.current_version("case 0") == version
+    panel._check_written = lambda node: None
+    a_hand.open("case 1")
+    assert panel.open_case_id() == "case 1"
 
 
 def ben_corrects(study):

@@ -191,12 +191,16 @@ def test_the_editable_area_of_the_segment_editor_holds(a_bench):
     settings.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
     settings.SetMaskSegmentID("next")
     a_bench.begin(settings=settings)
+    a_bench.refine.check_written(a_bench.node)
     a_bench.click()
     came = a_bench.preview() & ~a_bench.start
     assert came.any()
+    with pytest.raises(SegmentationAIError, match="A correction of 'Ball' waits"):
+        a_bench.refine.check_written(a_bench.node)
     assert not (came & ~a_bench.neighbor).any()
     a_bench.accept()
     np.testing.assert_array_equal(a_bench.mask("ball"), a_bench.start | came)
+    a_bench.refine.check_written(a_bench.node)
     # The next result into this segmentation is asked for with other settings.
     editor = a_bench.logic.editors.editor_of(a_bench.node).GetSegmentEditorNode()
     assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere

@@ -91,7 +91,7 @@ class ScenePanelLogic(
         PanelQueue.__init__(self, scene, logic, runs)
         PanelRefine.__init__(self, scene, logic, setup, ticker, self.networks)
         link = StudyLink(setup, ticker)
-        PanelStudy.__init__(self, scene, link)
+        PanelStudy.__init__(self, scene, link, self.check_written)
         PanelNewStudy.__init__(self, setup, ticker, self.open_study)
         PanelHistory.__init__(self, link)
         PanelLoop.__init__(self, link, self.store_edits)

@@ -259,6 +259,22 @@ class PanelRefine:
         self._correction = None
         self._marks.remove()
 
+    def check_written(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Raise while a correction of a segmentation shows what is not written into it.
+
+        Raises:
+            SegmentationAIError: One waits to be accepted.
+        """
+        correction = self._correction
+        if correction is None or correction.asked.node is not node:
+            return
+        if correction.facts.is_open and correction.facts.has_change:
+            segment = node.GetSegmentation().GetSegment(correction.asked.segment_id)
+            name = node.GetName() if segment is None else segment.GetName()
+            said = _("A correction of '{name}' waits: accept it, or throw it away, where it was "
+                     "begun.")  # fmt: skip
+            raise SegmentationAIError(said.format(name=name))
+
     def _written(self, correction: Correction, save_state: Callable[[], None]) -> Accepted:
         asked = correction.asked
         if not correction.preview.has_change:

@@ -1,5 +1,6 @@
 """Cases of a study as a panel works on them: one open at a time, nothing lost on switching."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,18 @@ class PanelStudy:
     Args:
         scene: Gets the scan and the labels of the open case.
         link: To the study.
+        check_written: Raises while something that is shown on a case's labels is not written into
+            them: the case is then neither stored nor left.
     """
 
-    def __init__(self, scene: slicer.vtkMRMLScene, link: StudyLink) -> None:
+    def __init__(
+        self,
+        scene: slicer.vtkMRMLScene,
+        link: StudyLink,
+        check_written: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
+    ) -> None:
         self._study_scene, self._link = scene, link
+        self._check_written = check_written
         self._clock = WorkClock(scene)
         self._storage = CaseStorage(link, self._clock)
         self._shows_origin = True
@@ -55,8 +64,10 @@ class PanelStudy:
         """Open the study of a folder; an open case of another one is stored first.
 
         Raises:
-            SegmentationAIError: The folder holds no study, or there is no worker.
+            SegmentationAIError: The folder holds no study, there is no worker, or a correction of
+                the open case waits.
         """
+        self._check_case()
         self._storage.put_away(lambda: self._leave_for(folder, on_progress, on_end), on_end)
 
     def set_reader(self, name: str) -> None:
@@ -78,8 +89,9 @@ class PanelStudy:
             on_end: Told when it is there, or why the case before stays open.
 
         Raises:
-            SegmentationAIError: No study is open.
+            SegmentationAIError: No study is open, or a correction of the open case waits.
         """
+        self._check_case()
         self._storage.try_again()
         keeps = "changed" if case_id == self.open_case_id() else ""
         self._storage.put_away(lambda: self._read(case_id, on_end), on_end, keeps)
@@ -94,7 +106,11 @@ class PanelStudy:
         """Store the edits of the open case now; it stays open.
 
         Where an iteration has ended meanwhile, the case is loaded again, as it is now.
+
+        Raises:
+            SegmentationAIError: A correction of it waits.
         """
+        self._check_case()
 
         def stored(outcome: Outcome) -> None:
             case = self._case
@@ -138,9 +154,11 @@ class PanelStudy:
         """Store the labels of the open case as accepted: no prediction replaces them.
 
         Raises:
-            SegmentationAIError: No case is open, or its segments lie on other voxels.
+            SegmentationAIError: No case is open, its segments lie on other voxels, or a correction
+                of it waits.
         """
         case = self._opened_case()
+        self._check_case()
         labels, values = case.labels(), self._storage.work_on(case)
 
         def accepted(answer: StudyAnswer) -> None:
@@ -155,9 +173,10 @@ class PanelStudy:
         """Leave the open case out of the loop until it is reopened; its edits are stored.
 
         Raises:
-            SegmentationAIError: No case is open.
+            SegmentationAIError: No case is open, or a correction of it waits.
         """
         case = self._opened_case()
+        self._check_case()
         said = _("{case} is left out until it is reopened.").format(case=case.id)
         self._storage.put_away(lambda: self._set_state("skip", case.id, said, on_end), on_end)
 
@@ -202,6 +221,7 @@ class PanelStudy:
         case = self._opened_case()
         if not case.refused:
             return
+        self._check_case()
         values = {"case": case.id, "name": case.refused[0]["name"]}
 
         def ask() -> None:
@@ -243,6 +263,10 @@ class PanelStudy:
             case.remove()
             self._link.ask("leave", {}, lambda _: None, on_end)
         self._link.open(folder, on_progress, on_end)
+
+    def _check_case(self) -> None:
+        if self._case is not None and self._case.is_there:
+            self._check_written(self._case.node)
 
     def _opened_case(self) -> StudyCase:
         if self._case is None or not self._case.is_there:
