@@ -83,9 +83,7 @@ class ScenePanelLogic(
         logic = SegmentationLogic(scene, setup.worker, ticker, self._keeper, shown_editor)
         PanelStores.__init__(self, setup, ticker, dicom_value)
         PanelTraining.__init__(self, scene, setup, ticker, dicom_value, self.networks)
-        PanelComputer.__init__(
-            self, setup, ticker, lambda: bool(logic.queue.runs) or self.is_training()
-        )
+        PanelComputer.__init__(self, setup, ticker, self._is_worker_in_use)
         runs = PreparedRuns(logic, ticker, self.lacking)
         PanelRuns.__init__(self, scene, logic, runs, ticker)
         PanelQueue.__init__(self, scene, logic, runs)
@@ -186,3 +184,13 @@ class ScenePanelLogic(
         self._keeper.close()
         self._setup.end()
         self._own_ticker.close()
+
+    def _is_worker_in_use(self) -> bool:
+        """Return whether work would be lost if the worker ended now."""
+        return (
+            bool(self._logic.queue.runs)
+            or self.is_training()
+            or self.is_proposing()
+            or self.is_making_study()
+            or self.is_study_busy()
+        )
