@@ -130,6 +130,9 @@ def test_adapt_answers_all_prompts_at_once_and_keeps_the_network_that_it_made(
     labelmap = read_labelmap(output)
     assert dice(labelmap.mask(labelmap.labels[0]), sphere_mask(a_sphere_volume.grid)) > 0.95
     assert len(json.loads(report.read_text())["prompts"]) == 1
+    made = labelmap.labels[0].provenance
+    assert (made.origin, made.network) == ("corrected", "net")
+    assert made.weights_sha256 == NetworkStore().find("net").card.sha256
     assert NetworkStore().find("mine").card.training.parents[0].id == "net"
     # No prompt at all: the network teaches itself.
     (a_case / "p.json").write_text('{"prompts": []}')

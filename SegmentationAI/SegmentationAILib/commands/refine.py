@@ -105,7 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
         answers = answer(session, prompts, progress.part(0.1, 0.95))
         mask = session.mask
         notes = [*volume.notes, *segment.labelmap.notes]
-        labelmap = segment.with_mask(mask, arguments.network)
+        network, weights_sha256 = _network_of(arguments)
+        labelmap = segment.with_mask(mask, network, weights_sha256)
         writing = time.perf_counter()
         write_labelmap(labelmap, arguments.output)
         if arguments.keep_network:
@@ -116,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     voxels = int(mask.sum())
     report = {
         "engine": arguments.engine or _default_engine(),
-        "network": arguments.network or None,
+        "network": network or None,
         "segment": {
             "value": segment.label.value,
             "name": segment.label.name,
@@ -182,6 +183,21 @@ def _opened(
         session.set_mask(segment.mask)
     session.freeze(segment.others)
     return session
+
+
+def _network_of(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Return ID and hash of the network that took part, empty without one."""
+    network: str = arguments.network
+    if arguments.engine == "click" and not network:
+        from ..refine.click_network import NETWORK
+
+        network = NETWORK
+    if not network:  # without one nothing of torch is loaded
+        return "", ""
+    from ..networks.segmenter import stored_sha256
+    from ..networks.store import NetworkStore
+
+    return network, stored_sha256(network, NetworkStore())
 
 
 def _check_kept(arguments: argparse.Namespace) -> None:
