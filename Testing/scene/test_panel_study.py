@@ -108,6 +108,18 @@ def a_hand(tmp_path, hands):
     return hands(made_study(tmp_path, 3))
 
 
+@pytest.mark.parametrize("following", ["case 0", "case 1"])
+def test_strokes_are_stored_although_the_scan_was_removed(a_hand, following):
+    """A person takes the scan out of the scene by mistake, and loads the case again."""
+    a_hand.open("case 0")
+    a_hand.paint(ONE)
+    a_hand.scene.RemoveNode(a_hand.panel.case_nodes()[0])
+    a_hand.open(following)
+    np.testing.assert_array_equal(a_hand.stored(), painted(WEAK, ONE))
+    assert a_hand.scene.GetFirstNodeByName(f"{following} labels") is a_hand.panel.case_nodes()[1]
+    assert a_hand.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
+
+
 def test_a_correction_that_waits_keeps_its_case_open(a_hand):
     """What is shown in Refine is not in the labels yet, and would go with them."""
     a_hand.open("case 0")

@@ -48,7 +48,7 @@ class CaseStorage:
                 beside the study then.
         """
         case = self.case
-        if case is None or not case.is_there:
+        if case is None or not case.has_labels:
             self.case = None
             then()
         elif case.is_changed():
@@ -73,7 +73,7 @@ class CaseStorage:
     def store_before_closing(self) -> None:
         """Store edits before the nodes go; the answer is not waited for."""
         case, self.case = self.case, None
-        if case is None or not case.is_there or self._link.facts is None:
+        if case is None or not case.has_labels or self._link.facts is None:
             return
         self._clock.stop()
         try:
@@ -105,7 +105,7 @@ class CaseStorage:
             return
         self._clock.stop()
         try:
-            if case.is_there and case.is_changed():
+            if case.has_labels and case.is_changed():
                 labels, values = case.labels(), self.work_on(case) | {"keeps": "always"}
                 self._link.ask_now("correct", values, labels)
         except SegmentationAIError as error:
@@ -133,7 +133,7 @@ class CaseStorage:
             return
 
         def spent(_: StudyAnswer) -> None:
-            if case.is_there and case.is_changed():
+            if case.has_labels and case.is_changed():
                 again()
             else:
                 then()

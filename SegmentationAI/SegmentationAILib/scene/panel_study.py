@@ -232,7 +232,7 @@ class PanelStudy:
     def _read(self, case_id: str, on_end: OnEnd, said: str = "") -> None:
         def came(answer: StudyAnswer) -> None:
             before = self._case
-            if before is None or not before.is_there or not before.is_changed():
+            if before is None or not before.has_labels or not before.is_changed():
                 self._show(StudyCase(answer, self._study_scene), on_end, said)
             elif before.id == case_id:
                 # Drawn while it was being read: what came is out of date.

@@ -11,12 +11,14 @@ from ..core.volume import Volume
 from ..worker.client import StudyAnswer, WorkerError
 from .case_origin import origin_in_words, show_origin
 from .node_removal import remove_displayable
+from .placement import world_from_local
 from .preview import remove_preview
 from .scan_witness import is_in_scene
-from .segmentation_node import labelmap_from_node, node_from_labelmap
+from .segmentation_layers import labelmap_of_segmentation
+from .segmentation_node import node_from_labelmap
 from .segmentation_state import voxels_stamp
 from .translation import tr as _
-from .volume_node import node_from_volume
+from .volume_node import grid_of_node, node_from_volume
 
 
 class StudyCase:
@@ -54,6 +56,7 @@ class StudyCase:
         except SegmentationAIError:
             remove_displayable(self.volume)
             raise
+        self._grid = grid_of_node(self.volume)
         self._safe = labels.layers[0]
         self._stamp = voxels_stamp(self.node)
 
@@ -61,6 +64,11 @@ class StudyCase:
     def is_there(self) -> bool:
         """Whether its nodes are in the scene; a person may have removed them."""
         return is_in_scene(self.volume, self._scene) and is_in_scene(self.node, self._scene)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether what a person has drawn is in the scene, also without its scan."""
+        return is_in_scene(self.node, self._scene)
 
     def is_changed(self) -> bool:
         """Return whether a voxel is other than what the study had last."""
@@ -70,12 +78,15 @@ class StudyCase:
         return len(now.layers) > 1 or not np.array_equal(now.layers[0], self._safe)
 
     def labels(self) -> Labelmap:
-        """Return the labels as they are now, a copy.
+        """Return the labels as they are now, a copy; on the scan's last grid where it is gone.
 
         Raises:
             SegmentationAIError: Segments do not lie on the voxels of the scan.
         """
-        return labelmap_from_node(self.node, self.volume)
+        if is_in_scene(self.volume, self._scene):
+            self._grid = grid_of_node(self.volume)
+        world = world_from_local(self.node)
+        return labelmap_of_segmentation(self.node.GetSegmentation(), world, self._grid, False)
 
     @property
     def is_behind(self) -> bool:
@@ -111,8 +122,7 @@ class StudyCase:
         """Move all slice views to the middle of its labels."""
         where = np.argwhere(self._safe)
         middle = where.mean(0) if len(where) else (np.array(self._safe.shape) - 1) / 2
-        grid = labelmap_from_node(self.node, self.volume).grid
-        r, a, s = grid.ras_from_ijk(middle[None])[0]
+        r, a, s = self._grid.ras_from_ijk(middle[None])[0]
         slicer.vtkMRMLSliceNode.JumpAllSlices(self._scene, float(r), float(a), float(s))
 
     def remove(self) -> None:
