@@ -6,6 +6,7 @@ standard error, 130 when interrupted. ``--debug`` shows the traceback behind an 
 
 import argparse
 import importlib
+import io
 import logging
 import sys
 import traceback
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; None takes them from the command line.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _say_what_the_stream_cannot()
     if not words or words[0] not in COMMANDS:
         return _overview(words)
     # Only the chosen command is imported, so that --help never waits for torch.
@@ -72,6 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         sentence = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _fail(sentence, debug=parsed.debug)
+
+
+def _say_what_the_stream_cannot() -> None:
+    """Let names that the output's encoding lacks be spelled out, as in error messages.
+
+    On Windows a file or a pipe has the encoding of the region: a segment called 肝 would end a
+    command with an error after its results were written.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _overview(words: Sequence[str]) -> int:

@@ -1,5 +1,7 @@
 """The frame of the command line: exit status, one line per error, interruption."""
 
+import io
+import sys
 import types
 
 import pytest
@@ -51,6 +53,15 @@ def test_debug_adds_the_traceback(a_command, capsys):
 def test_interruption_is_130(a_command, stop):
     a_command(raising(stop))
     assert program.main(["info"]) == 130
+
+
+def test_a_name_that_the_output_cannot_encode_is_spelled_out(a_command, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    a_command(lambda _: print("Größe of 肝") or 0)
+    assert program.main(["info"]) == 0
+    sys.stdout.flush()
+    assert written.getvalue().decode("cp1252").split() == ["Größe", "of", "\\u809d"]
 
 
 def test_a_missing_file_is_named(a_command, capsys):
