@@ -1,10 +1,13 @@
 """Replacing an installed network: the new one takes its place whole, or the old one stays."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from threshold_network import threshold_network_folder
 
+from SegmentationAILib.core import staging
 from SegmentationAILib.core.errors import WeightsError
 from SegmentationAILib.networks.expected_shapes import check_architecture
 from SegmentationAILib.networks.install import InstallRequest, install
@@ -38,3 +41,28 @@ def test_a_replacement_that_is_refused_leaves_the_old_network(a_store, tmp_path)
         install(a_store, request, check_architecture)
     assert a_store.find("mine").card.title == "First"
     a_store.find("mine").read_weights()
+
+
+@pytest.mark.parametrize("refused", ["fsync", "rename"])
+def test_a_replacement_that_the_disk_refuses_leaves_the_old_network(
+    a_store, tmp_path, monkeypatch, refused
+):
+    second = str(threshold_network_folder(tmp_path / "second", id="mine", title="Second"))
+    real = Path.rename
+
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def rename(path, target):
+        return full() if path.name == "ready" else real(path, target)
+
+    with monkeypatch.context() as patch:
+        if refused == "fsync":
+            patch.setattr(staging.os, "fsync", full)
+        else:
+            patch.setattr(Path, "rename", rename)
+        with pytest.raises(WeightsError, match="No space left"):
+            install(a_store, InstallRequest(second, "mine", replaces=True), check_architecture)
+    assert a_store.find("mine").card.title == "First"
+    a_store.find("mine").read_weights()
+    assert [one.name for one in a_store.folder.iterdir() if one.is_dir()] == ["mine"]

@@ -32,17 +32,29 @@ def publish(ready: Path, final: Path) -> None:
     Raises:
         OSError: ``final`` exists, or the disk refuses.
     """
-    for path in ready.rglob("*"):
-        if path.is_file():
-            with path.open("rb+") as stream:
-                os.fsync(stream.fileno())
+    _flush(ready)
     ready.rename(final)
-    if os.name != "nt":  # Windows cannot open a folder, and needs no such call.
-        handle = os.open(final.parent, os.O_RDONLY)
+    _flush_folder(final.parent)
+
+
+def exchange(ready: Path, final: Path) -> None:
+    """Put the folder ``ready`` in the place of ``final``, all of it being on the disk before.
+
+    Raises:
+        OSError: The disk refuses; ``final`` is as it was.
+    """
+    _flush(ready)
+    hidden = Path(tempfile.mkdtemp(prefix=REMOVED, dir=final.parent))
+    try:
+        final.rename(hidden / final.name)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            ready.rename(final)
+        except OSError:
+            (hidden / final.name).rename(final)
+            raise
+        _flush_folder(final.parent)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def discard(final: Path) -> None:
@@ -57,3 +69,20 @@ def clear_leftovers(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name.startswith((STAGING, REMOVED)):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as stream:
+                os.fsync(stream.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder, and needs no such call.
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

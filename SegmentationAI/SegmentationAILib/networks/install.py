@@ -16,7 +16,7 @@ from ..core.archive import extract
 from ..core.errors import WeightsError
 from ..core.folder_lock import locked
 from ..core.progress import IGNORE, Progress
-from ..core.staging import clear_leftovers, discard, publish, staged
+from ..core.staging import clear_leftovers, exchange, publish, staged
 from ..resources import OWNER_ONLY
 from .card import NetworkCard
 from .card_reader import write_card
@@ -139,9 +139,11 @@ def _install_path(
             ready = staging / "ready"
             ready.mkdir(mode=OWNER_ONLY)
             _fill(ready, replace(source, card=card), check)
-            if request.replaces and (folder / card.id).exists():
-                discard(folder / card.id)
-            publish(ready, folder / card.id)
+            final = folder / card.id
+            if request.replaces and final.exists():
+                exchange(ready, final)
+            else:
+                publish(ready, final)
     return store.find(request.network_id)
 
 
