@@ -50,6 +50,7 @@ def test_a_scan_of_another_place_is_refused_with_its_share():
     [
         ({}, ("T1", "T2"), "name the volume for T2"),
         ({"PET": None}, ("T1",), "PET is not one of its roles"),
+        ({"T1": None, "FLAIR": None}, ("T1", "FLAIR"), "T1 is the volume itself: leave it out"),
     ],
 )
 def test_missing_and_unknown_roles_are_named(others, roles, words):

@@ -75,6 +75,8 @@ def covered_share(reference: Grid, other: Grid, samples_per_axis: int = 24) -> f
 
 
 def _advice(unknown: list[str], missing: list[str], roles: Sequence[str]) -> str:
+    if roles[0] in unknown:
+        return f"{roles[0]} is the volume itself: leave it out of the further channels."
     if unknown:
         return f"{', '.join(unknown)} is not one of its roles."
     if missing:
