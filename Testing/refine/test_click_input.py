@@ -87,3 +87,28 @@ def test_a_seed_is_the_median_of_the_neighbors_of_all_positive_voxels():
     assert seed_intensity(intensities, a_mask((3, 3, 3))) == 10
     assert seed_intensity(intensities, a_mask((3, 3, 3), (11, 11, 11))) == 20
     assert seed_intensity(intensities, a_mask()) is None
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("plane", [9, 10])
+def test_a_scan_of_one_slice_is_seen_wherever_it_lies_in_the_patch(axis, plane):
+    slices = np.full(SHAPE, True)
+    np.moveaxis(slices, axis, 0)[plane] = False
+    intensities = np.where(slices, 0, a_patch()).astype(np.float32)
+    center = [10, 12, 8]
+    center[axis] = plane
+    prompts = PatchPrompts(a_mask(tuple(center)), a_mask())
+    channels = click_input(intensities, slices, None, prompts)
+    inside = np.zeros(SHAPE, dtype=bool)
+    inside[6:14, 8:16, 4:12] = True
+    bright, dark = inside & ~slices, ~inside & ~slices
+    assert np.median(channels[0][bright]) > np.median(channels[0][dark]) + 0.5
+    assert abs(np.median(channels[1][bright])) < 0.1
+    assert np.median(channels[1][dark]) < -0.25
+
+
+def test_the_neighbors_of_a_voxel_at_the_end_of_the_scan_are_those_inside():
+    outside = np.ones(SHAPE, dtype=bool)
+    outside[7] = False
+    intensities = np.where(outside, 0, 50).astype(np.float32)
+    assert seed_intensity(intensities, a_mask((7, 3, 3)), outside) == 50

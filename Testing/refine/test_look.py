@@ -31,6 +31,16 @@ def test_a_look_lies_around_its_center_where_the_scan_is_large_enough():
     assert look.region.box.stop_ijk[:2] == (124, 94)
 
 
+def test_a_scan_of_one_slice_fills_the_patch_by_repetition():
+    look = look_at(np.array([20.0, 0.0, 12.0]), 0, a_grid((60, 1, 30), (0.8, 5.0, 0.8)))
+    assert look.filled == (slice(0, 48), slice(None), slice(9, 39))
+    cells = np.random.default_rng(0).normal(size=look.region.shape).astype(np.float32)
+    patch = look.patch_of(cells)
+    for plane in range(SIDE):
+        np.testing.assert_array_equal(patch[:, plane, 9:39], cells[:, 0])
+    assert look.patch_of_mask(np.ones(look.region.shape, bool)).sum() == 48 * 30
+
+
 def test_a_thin_scan_lies_in_the_middle_of_a_patch_and_the_rest_is_outside():
     look = look_at(np.array([100.0, 70.0, 29.0]), 0, a_grid())
     assert (look.first[2], look.inside[2]) == (-9, slice(9, 39))

@@ -76,7 +76,7 @@ class Rounds:
             self._correct(mask)
         elif kind == "coarse look":
             self._previous = coarse_look(rng, target)
-            self._seed = seed_intensity(self._intensities, _one_voxel(target))
+            self._seed = seed_intensity(self._intensities, _one_voxel(target), self.outside)
             self.left = min(self.left, 2)
             if rng.random() < 0.5:
                 self._point(Click(deepest_point(target), True))

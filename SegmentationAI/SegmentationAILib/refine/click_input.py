@@ -21,7 +21,9 @@ REACH_VOXELS = 4.0
 # Intensities are cut at this many times their scale.
 LIMIT = 3.0
 # Statistics come from every second voxel along each axis: the same to two digits, at an eighth.
-_THIN = (slice(None, None, 2),) * 3
+# Along an axis with fewer planes inside of the scan they come from every one: a scan of one slice
+# lies in one plane of the patch, which every second one passes over.
+LEAST_PLANES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +59,10 @@ def click_input(
             without a positive prompt the second channel is 0.
     """
     channels = np.zeros((CHANNELS, *intensities.shape), np.float32)
-    seed = seed_intensity(intensities, prompts.positive) if seed is None else seed
-    some = intensities[_THIN][~outside[_THIN]]
+    if seed is None:
+        seed = seed_intensity(intensities, prompts.positive, outside)
+    thin = _thinned(outside)
+    some = intensities[thin][~outside[thin]]
     if some.size:
         low, middle, high = np.percentile(some, (1.0, 50.0, 99.0))
         scale = max((high - low) / 2.0, 1e-6)
@@ -76,8 +80,14 @@ def click_input(
     return channels
 
 
-def seed_intensity(intensities: Array, positive: Mask) -> float | None:
-    """Return the median intensity of positive voxels and their neighbors; None without any."""
+def seed_intensity(intensities: Array, positive: Mask, outside: Mask | None = None) -> float | None:
+    """Return the median intensity of positive voxels and their neighbors; None without any.
+
+    Args:
+        intensities: `(X, Y, Z)`.
+        positive: inside of the scan.
+        outside: where the scan does not reach, which is no neighbor; None for nowhere.
+    """
     places = np.argwhere(positive)
     if len(places) == 0:
         return None
@@ -85,8 +95,19 @@ def seed_intensity(intensities: Array, positive: Mask) -> float | None:
     # A long scribble says the same as some of its voxels.
     for i, j, k in places[:: max(1, len(places) // 16)]:
         around = tuple(slice(max(c - 1, 0), c + 2) for c in (i, j, k))
-        values.append(np.median(intensities[around]))
+        near = intensities[around]
+        values.append(np.median(near if outside is None else near[~outside[around]]))
     return float(np.median(values))
+
+
+def _thinned(outside: Mask) -> tuple[slice, slice, slice]:
+    """Return which voxels statistics come from."""
+    i, j, k = (
+        np.count_nonzero(~outside.all(axis=tuple(other for other in range(3) if other != axis)))
+        for axis in range(3)
+    )
+    x, y, z = (slice(None, None, 2 if planes >= LEAST_PLANES else 1) for planes in (i, j, k))
+    return x, y, z
 
 
 def from_seed(intensities: Array, some: Array, seed: float, scale: float) -> Array:

@@ -44,7 +44,7 @@ class AskedTurn:
         """
         prompts = prompts_in(self.turn, look)
         outside = np.ones((SIDE,) * 3, dtype=bool)
-        outside[look.inside] = False
+        outside[look.filled] = False
         before = None if previous is None else look.patch_of(previous)
         patches = []
         for channel, seed in zip(self.turn.volume.voxels, self.seeds, strict=True):
@@ -95,7 +95,8 @@ def prompts_in(turn: Turn, look: Look) -> PatchPrompts:
         else:
             negative |= cells
             positive &= ~cells
-    where = None if region is None else look.patch_of_mask(region)
+    # A box drawn in a scan of one slice holds what that slice is repeated for.
+    where = None if region is None else look.patch_of(region.astype(np.float32)) > 0
     return PatchPrompts(look.patch_of_mask(positive), look.patch_of_mask(negative), where)
 
 

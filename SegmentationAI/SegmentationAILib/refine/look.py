@@ -47,6 +47,19 @@ class Look:
         return i, j, k
 
     @property
+    def filled(self) -> tuple[slice, slice, slice]:
+        """Index of the cells that hold intensities, in an array of the patch.
+
+        They are those inside, and along an axis on which the scan is one cell thick (a scan of one
+        slice) all: that cell is repeated, as the network knows objects of three dimensions alone.
+        """
+        i, j, k = (
+            slice(None) if n == 1 else s
+            for s, n in zip(self.inside, self.region.shape, strict=True)
+        )
+        return i, j, k
+
+    @property
     def first_inside(self) -> Triple:
         """Lattice index of the region's first cell."""
         i, j, k = (
@@ -55,9 +68,9 @@ class Look:
         return i, j, k
 
     def patch_of(self, cells: Array) -> Array:
-        """Return values of the region's cells as a patch; 0 where the scan does not reach."""
+        """Return values of the region's cells as a patch; 0 beyond what is `filled`."""
         patch = np.zeros((SIDE,) * 3, np.float32)
-        patch[self.inside] = cells
+        patch[self.filled] = cells
         return patch
 
     def patch_of_mask(self, cells: Mask) -> Mask:
