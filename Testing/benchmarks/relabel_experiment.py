@@ -51,7 +51,7 @@ from SegmentationAILib.networks.store import NetworkStore
 LEARNING_RATE = 2e-3
 CORRECTED_SHARE = 0.05
 
-PAPER = RelabelSettings(start="base")
+PAPER = RelabelSettings(start="base", optimizer="adamw")
 # The paper's loop first, then what is changed in it, one thing at a time.
 VARIANTS: dict[str, RelabelSettings] = {
     "paper": PAPER,

@@ -142,8 +142,8 @@ def _add_run(found: Any) -> None:
         help="what stays of the network it starts from (default: none)",
     )  # fmt: skip
     loop.add_argument(
-        "--optimizer", choices=("adamw", "orthogonal"), default="adamw",
-        help="what takes the steps (default: adamw)",
+        "--optimizer", choices=("adamw", "orthogonal"), default="orthogonal",
+        help="what takes the steps (default: orthogonal)",
     )  # fmt: skip
     loop.add_argument("--smooth", action="store_true", help="smooth the labels by a tenth")
     loop.add_argument(

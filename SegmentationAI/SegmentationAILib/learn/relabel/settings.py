@@ -25,8 +25,9 @@ class RelabelSettings:
     """How each iteration learns and predicts.
 
     The defaults of ``epochs`` and ``learning_rate`` are those of the liver paper (see `loop`). That
-    paper starts each iteration from the base; going on from the iteration before was better in all
-    of three repetitions on 80 hippocampi (Dice 0.855 beside 0.847), so it is the default.
+    paper starts each iteration from the base and takes its steps by Adam. On 80 hippocampi, going
+    on from the iteration before was better in all of three repetitions (Dice 0.855 beside 0.847),
+    and orthogonal steps were better again in all of them (0.862): these are the defaults.
 
     Attributes:
         epochs: Of each training: few, so that it learns the domain and not the errors.
@@ -64,7 +65,7 @@ class RelabelSettings:
     smooths: bool = False
     trust: float = 3.0
     freeze: Literal["none", "encoder", "all-but-last"] = "none"
-    optimizer: Literal["adamw", "orthogonal"] = "adamw"
+    optimizer: Literal["adamw", "orthogonal"] = "orthogonal"
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
