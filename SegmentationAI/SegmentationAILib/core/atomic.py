@@ -79,7 +79,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
         for temporary, target in zip(temporaries, targets, strict=True):
             _rename(temporary, target)
         for folder in {target.parent for target in targets}:
-            _flush_folder(folder)
+            flush_folder(folder)
 
 
 def check_writable(path: Path) -> None:
@@ -143,8 +143,8 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make the rename itself durable; Windows has no such call and needs none."""
+def flush_folder(folder: Path) -> None:
+    """Make renames in a folder durable; Windows has no such call and needs none."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

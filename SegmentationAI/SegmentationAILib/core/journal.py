@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from .atomic import flush_folder
 from .errors import FileFormatError
 from .process_lock import try_lock
 
@@ -101,7 +102,7 @@ class Journal:
             temporary.unlink(missing_ok=True)
             raise
         self._file, self._end = handle, end
-        _flush_folder(self.path.parent)
+        flush_folder(self.path.parent)
 
     def close(self, delete: bool = True) -> None:
         """End the journal; by default its file goes, as nothing is left to be restored."""
@@ -222,14 +223,3 @@ def _decoded(content: bytes, position: int) -> tuple[Record, int] | None:
     facts = json.loads(content[start : start + facts_size])
     kind = facts.pop("kind")
     return Record(kind, facts, content[start + facts_size : stop]), stop
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename durable; Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

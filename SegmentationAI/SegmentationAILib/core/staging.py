@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from .atomic import flush_folder
+
 STAGING: Final = ".staging-"
 REMOVED: Final = ".removed-"
 
@@ -34,7 +36,7 @@ def publish(ready: Path, final: Path) -> None:
     """
     _flush(ready)
     ready.rename(final)
-    _flush_folder(final.parent)
+    flush_folder(final.parent)
 
 
 def exchange(ready: Path, final: Path) -> None:
@@ -52,7 +54,7 @@ def exchange(ready: Path, final: Path) -> None:
         except OSError:
             (hidden / final.name).rename(final)
             raise
-        _flush_folder(final.parent)
+        flush_folder(final.parent)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
@@ -76,13 +78,3 @@ def _flush(folder: Path) -> None:
         if path.is_file():
             with path.open("rb+") as stream:
                 os.fsync(stream.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder, and needs no such call.
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,12 +14,13 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
+from ...core.atomic import flush_folder
 from ...core.errors import SegmentationAIError
 from ...core.labelmap import Label
 from ...core.progress import IGNORE, Progress
 from .held import held
 from .index import INDEX
-from .label_files import LABELS, flush_folder
+from .label_files import LABELS
 from .label_table import labels_to_text
 from .leak import check_no_leak
 from .records import Case, LabelVersion, Making, State

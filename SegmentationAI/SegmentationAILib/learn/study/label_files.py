@@ -5,14 +5,13 @@ nobody knows; `set_orphans_aside` moves such files out of the way when the study
 """
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from ...core.atomic import TEMPORARY_PREFIX
+from ...core.atomic import TEMPORARY_PREFIX, flush_folder
 from ...core.errors import SegmentationAIError
 from .records import Role, StoredFile
 
@@ -116,14 +115,3 @@ def set_orphans_aside(study: Path, known: Iterable[str]) -> int:
             path.rename(study / ORPHANS / target)
             moved += 1
     return moved
-
-
-def flush_folder(folder: Path) -> None:
-    """Make renames in a folder durable; Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
